@@ -1,0 +1,397 @@
+"""Softmax, its Jacobian, and products with the Jacobian that never form it."""
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ._inputs import Array, as_logits, as_same_shape, as_temperature, restore_axis
+
+
+def softmax(logits: ArrayLike, temperature: float = 1.0, axis: int = -1) -> Array:
+    r"""Return the probabilities q = softmax(z/T).
+
+    Let z denote the `logits` of shape (..., C), with the C classes along `axis`,
+    and T the `temperature`. The result q has the shape of z.
+
+    Parameters
+    ----------
+    logits : array_like, shape (..., C)
+        Scores z. A logit of -inf masks its class: its probability is 0.
+    temperature : float, default 1.0
+        T > 0. A large T flattens q, a small T sharpens it.
+    axis : int, default -1
+        The axis of the classes.
+
+    Returns
+    -------
+    probs : ndarray, shape (..., C)
+        q, with sum 1 along `axis`, in the precision of the logits.
+
+    Raises
+    ------
+    ValueError
+        If a logit is NaN or +inf, a row is all -inf, there is no class, or T is
+        not positive and finite.
+
+    Notes
+    -----
+    .. math:: q_i = \frac{e^{z_i/T}}{\sum_{j=1}^{C} e^{z_j/T}}
+
+    The largest logit of each row is subtracted first. That changes no q_i, since
+    the factor cancels in the fraction, and no exponential can then overflow.
+
+    References
+    ----------
+    J. S. Bridle, "Probabilistic interpretation of feedforward classification
+    network outputs", in Neurocomputing, Springer, 1990.
+
+    Examples
+    --------
+    >>> import softmax_gradients as sg
+    >>> sg.softmax([-1.0, -1.0, 1.0]).round(8)
+    array([0.10650698, 0.10650698, 0.78698604])
+    """
+    scores = as_logits(logits, axis=axis)
+    scaled = scaled_logits(scores, as_temperature(temperature, scores.dtype))
+    return restore_axis(probabilities(scaled), axis)
+
+
+def log_softmax(logits: ArrayLike, temperature: float = 1.0, axis: int = -1) -> Array:
+    r"""Return log q for q = softmax(z/T), also where q itself underflows to 0.
+
+    Let z denote the `logits` of shape (..., C), with the C classes along `axis`,
+    and T the `temperature`. The result has the shape of z.
+
+    Parameters
+    ----------
+    logits : array_like, shape (..., C)
+        Scores z. A masked class (-inf) has log-probability -inf.
+    temperature : float, default 1.0
+        T > 0.
+    axis : int, default -1
+        The axis of the classes.
+
+    Returns
+    -------
+    log_probs : ndarray, shape (..., C)
+        log q, in the precision of the logits.
+
+    Raises
+    ------
+    ValueError
+        As `softmax`.
+
+    Notes
+    -----
+    With k the class of the largest logit,
+
+    .. math::
+        \log q_i = \frac{z_i - z_k}{T}
+        - \log\Bigl(1 + \sum_{j \ne k} e^{(z_j - z_k)/T}\Bigr)
+
+    Both terms are at most zero, so nothing cancels.
+
+    References
+    ----------
+    P. Blanchard, D. J. Higham and N. J. Higham, "Accurately computing the
+    log-sum-exp and softmax functions", IMA J. Numer. Anal. 41, 2021.
+
+    Examples
+    --------
+    The middle entry is -log(1 + e^-200), which ``np.log(q)`` rounds to 0.
+
+    >>> import softmax_gradients as sg
+    >>> sg.log_softmax([0.0, 200.0, -1000.0])
+    array([-2.00000000e+02, -1.38389653e-87, -1.20000000e+03])
+    """
+    scores = as_logits(logits, axis=axis)
+    scaled = scaled_logits(scores, as_temperature(temperature, scores.dtype))
+    return restore_axis(log_probabilities(scaled), axis)
+
+
+def softmax_jacobian(
+    logits: ArrayLike, temperature: float = 1.0, axis: int = -1
+) -> Array:
+    r"""Return the Jacobian of softmax, J_ij = dq_i/dz_j.
+
+    Let z denote the `logits` of shape (..., C), with the C classes along `axis`,
+    T the `temperature` and q = softmax(z/T). The result J has the shape of z
+    without the class axis, followed by (C, C): row i is the output, column j the
+    input.
+
+    Parameters
+    ----------
+    logits : array_like, shape (..., C)
+        Scores z. The row and the column of a masked class (-inf) are 0.
+    temperature : float, default 1.0
+        T > 0.
+    axis : int, default -1
+        The axis of the classes.
+
+    Returns
+    -------
+    jacobian : ndarray, shape (..., C, C)
+        J, symmetric, positive semidefinite, with zero row and column sums.
+
+    Raises
+    ------
+    ValueError
+        As `softmax`.
+
+    Notes
+    -----
+    .. math::
+        J_{ij} = \frac{q_i(\delta_{ij} - q_j)}{T},
+        \qquad J = \frac{\operatorname{diag}(q) - q q^\top}{T}
+
+    On the diagonal 1 - q_i is taken as the sum of the other probabilities, which
+    keeps its digits when q_i is close to 1.
+
+    References
+    ----------
+    C. M. Bishop, Pattern Recognition and Machine Learning, Springer, 2006,
+    equation 4.106.
+
+    Examples
+    --------
+    >>> import softmax_gradients as sg
+    >>> sg.softmax_jacobian([-1.0, -1.0, 1.0]).round(3)
+    array([[ 0.095, -0.011, -0.084],
+           [-0.011,  0.095, -0.084],
+           [-0.084, -0.084,  0.168]])
+    """
+    scores = as_logits(logits, axis=axis)
+    temperature = as_temperature(temperature, scores.dtype)
+    probs = probabilities(scaled_logits(scores, temperature))
+    jacobian = -probs[..., :, np.newaxis] * probs[..., np.newaxis, :]
+    diagonal = np.arange(probs.shape[-1])
+    jacobian[..., diagonal, diagonal] = probs * sum_of_others(probs)
+    return divide_by_temperature(jacobian, temperature)
+
+
+def softmax_jvp(
+    logits: ArrayLike, tangent: ArrayLike, temperature: float = 1.0, axis: int = -1
+) -> Array:
+    r"""Return J u: how softmax moves when the logits move along u.
+
+    Let z denote the `logits` and u the `tangent`, both of shape (..., C) with the
+    C classes along `axis`, T the `temperature`, q = softmax(z/T) and J its
+    Jacobian. The result has the shape of z; J is never formed.
+
+    Parameters
+    ----------
+    logits : array_like, shape (..., C)
+        Scores z.
+    tangent : array_like, shape (..., C)
+        The direction u, finite.
+    temperature : float, default 1.0
+        T > 0.
+    axis : int, default -1
+        The axis of the classes.
+
+    Returns
+    -------
+    product : ndarray, shape (..., C)
+        J u, in O(C) operations a row.
+
+    Raises
+    ------
+    ValueError
+        As `softmax`, or if `tangent` has another shape or is not finite.
+
+    Notes
+    -----
+    .. math:: J u = \frac{q \odot (u - \langle q, u\rangle)}{T}
+
+    References
+    ----------
+    A. Griewank and A. Walther, Evaluating Derivatives, 2nd edition, SIAM, 2008,
+    chapter 3.
+
+    Examples
+    --------
+    >>> import softmax_gradients as sg
+    >>> sg.softmax_jvp([-1.0, -1.0, 1.0], [1.0, 0.0, 2.0]).round(4)
+    array([-0.0725, -0.179 ,  0.2515])
+    """
+    scores = as_logits(logits, axis=axis)
+    direction = as_same_shape(tangent, scores, "tangent", axis)
+    temperature = as_temperature(temperature, scores.dtype)
+    probs = probabilities(scaled_logits(scores, temperature))
+    product = times_jacobian(probs, direction)
+    return restore_axis(divide_by_temperature(product, temperature), axis)
+
+
+def softmax_vjp(
+    logits: ArrayLike, cotangent: ArrayLike, temperature: float = 1.0, axis: int = -1
+) -> Array:
+    r"""Return J^T g: the gradient with respect to z from the one with respect to q.
+
+    Let z denote the `logits` and g the `cotangent` dL/dq, both of shape (..., C)
+    with the C classes along `axis`, T the `temperature`, q = softmax(z/T) and J
+    its Jacobian. The result dL/dz has the shape of z; J is never formed.
+
+    Parameters
+    ----------
+    logits : array_like, shape (..., C)
+        Scores z.
+    cotangent : array_like, shape (..., C)
+        g = dL/dq, finite.
+    temperature : float, default 1.0
+        T > 0.
+    axis : int, default -1
+        The axis of the classes.
+
+    Returns
+    -------
+    product : ndarray, shape (..., C)
+        J^T g, in O(C) operations a row.
+
+    Raises
+    ------
+    ValueError
+        As `softmax`, or if `cotangent` has another shape or is not finite.
+
+    Notes
+    -----
+    .. math:: J^\top g = \frac{q \odot (g - \langle q, g\rangle)}{T}
+
+    J is symmetric, so this is `softmax_jvp` by another name. Both names stay,
+    because the two products differ for log-softmax: see `log_softmax_vjp`.
+
+    References
+    ----------
+    A. Griewank and A. Walther, Evaluating Derivatives, 2nd edition, SIAM, 2008,
+    chapter 3.
+
+    Examples
+    --------
+    The cotangent -t/q of the cross-entropy gives q - t.
+
+    >>> import numpy as np
+    >>> import softmax_gradients as sg
+    >>> targets, probs = np.array([0.0, 1.0, 0.0]), sg.softmax([-1.0, -1.0, 1.0])
+    >>> sg.softmax_vjp([-1.0, -1.0, 1.0], -targets / probs).round(8)
+    array([ 0.10650698, -0.89349302,  0.78698604])
+    """
+    scores = as_logits(logits, axis=axis)
+    gradient = as_same_shape(cotangent, scores, "cotangent", axis)
+    temperature = as_temperature(temperature, scores.dtype)
+    probs = probabilities(scaled_logits(scores, temperature))
+    product = times_jacobian(probs, gradient)
+    return restore_axis(divide_by_temperature(product, temperature), axis)
+
+
+def log_softmax_vjp(
+    logits: ArrayLike, cotangent: ArrayLike, temperature: float = 1.0, axis: int = -1
+) -> Array:
+    r"""Return the gradient with respect to z from the one with respect to log q.
+
+    Let z denote the `logits` and g the `cotangent` dL/d(log q), both of shape
+    (..., C) with the C classes along `axis`, T the `temperature` and
+    q = softmax(z/T). The result dL/dz has the shape of z.
+
+    Parameters
+    ----------
+    logits : array_like, shape (..., C)
+        Scores z.
+    cotangent : array_like, shape (..., C)
+        g = dL/d(log q), finite.
+    temperature : float, default 1.0
+        T > 0.
+    axis : int, default -1
+        The axis of the classes.
+
+    Returns
+    -------
+    product : ndarray, shape (..., C)
+        In O(C) operations a row.
+
+    Raises
+    ------
+    ValueError
+        As `softmax`, or if `cotangent` has another shape or is not finite.
+
+    Notes
+    -----
+    The Jacobian of log-softmax is (I - 1 q^T)/T. It is not symmetric, so its
+    transpose matters here:
+
+    .. math::
+        \frac{(I - q \mathbf 1^\top)\,g}{T} = \frac{g - q \sum_j g_j}{T}
+
+    References
+    ----------
+    A. Griewank and A. Walther, Evaluating Derivatives, 2nd edition, SIAM, 2008,
+    chapter 3.
+
+    Examples
+    --------
+    The cotangent -t of the cross-entropy gives q - t.
+
+    >>> import softmax_gradients as sg
+    >>> sg.log_softmax_vjp([-1.0, -1.0, 1.0], [0.0, -1.0, 0.0]).round(8)
+    array([ 0.10650698, -0.89349302,  0.78698604])
+    """
+    scores = as_logits(logits, axis=axis)
+    gradient = as_same_shape(cotangent, scores, "cotangent", axis)
+    temperature = as_temperature(temperature, scores.dtype)
+    probs = probabilities(scaled_logits(scores, temperature))
+    product = gradient - probs * gradient.sum(axis=-1, keepdims=True)
+    return restore_axis(divide_by_temperature(product, temperature), axis)
+
+
+def scaled_logits(logits: Array, temperature: float) -> Array:
+    """Return (z - max z)/T along the last axis: at most 0, and 0 at the maximum.
+
+    The maximum is subtracted before the division, so a small T cannot overflow
+    the largest logit. For complex logits the maximum is by real part.
+    """
+    largest = np.argmax(logits.real, axis=-1, keepdims=True)
+    # A gap too large for a float is -inf here, and then q = 0.
+    with np.errstate(over="ignore", invalid="ignore"):
+        scaled = (logits - np.take_along_axis(logits, largest, axis=-1)) / temperature
+    if np.iscomplexobj(logits):  # the quotient of -inf + 0j by a number is NaN
+        scaled = np.where(np.isneginf(logits.real), -np.inf, scaled)
+    return scaled
+
+
+def divide_by_temperature(values: Array, temperature: float) -> Array:
+    """Return values / T, infinite where that is too large for a float."""
+    with np.errstate(over="ignore"):
+        return values / temperature
+
+
+def probabilities(scaled: Array) -> Array:
+    """Return q from scaled logits whose maximum is 0, along the last axis."""
+    exponentials = np.exp(scaled)
+    return exponentials / exponentials.sum(axis=-1, keepdims=True)
+
+
+def log_probabilities(scaled: Array) -> Array:
+    """Return log q from scaled logits whose maximum is 0, along the last axis."""
+    largest = np.argmax(scaled.real, axis=-1, keepdims=True)
+    exponentials = np.exp(scaled)
+    # The largest exponential is 1: log(1 + the others) keeps their digits.
+    np.put_along_axis(exponentials, largest, 0, axis=-1)
+    return scaled - np.log1p(exponentials.sum(axis=-1, keepdims=True))
+
+
+def sum_of_others(values: Array) -> Array:
+    """Return, for each entry along the last axis, the sum of all the other entries.
+
+    The entries are nonnegative. The total minus the entry is accurate for every
+    entry but the largest, where it may cancel: there the others are added up.
+    """
+    largest = np.argmax(values, axis=-1, keepdims=True)
+    others = values.sum(axis=-1, keepdims=True) - values
+    without_largest = values.copy()
+    np.put_along_axis(without_largest, largest, 0, axis=-1)
+    at_largest = without_largest.sum(axis=-1, keepdims=True)
+    np.put_along_axis(others, largest, at_largest, axis=-1)
+    return others
+
+
+def times_jacobian(probs: Array, vector: Array) -> Array:
+    """Return (diag q - q q^T) times `vector` along the last axis, in O(C)."""
+    mean = (probs * vector).sum(axis=-1, keepdims=True)
+    return probs * (vector - mean)

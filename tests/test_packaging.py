@@ -1,0 +1,118 @@
+"""The package as it is installed, imported and documented."""
+
+import doctest
+import importlib
+import pkgutil
+import re
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+import softmax_gradients as sg
+
+ROOT = Path(__file__).parents[1]
+MODULES = ["softmax_gradients"] + [
+    f"softmax_gradients.{module.name}"
+    for module in pkgutil.iter_modules(sg.__path__)
+    if not module.name.startswith("_")
+]
+
+
+def run_python(code, directory):
+    """Run code in a new interpreter, and give what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_a_checkout_can_be_imported_as_src():
+    names = run_python("import src; print(*sorted(vars(src)))", ROOT).split()
+    assert set(sg.__all__) <= set(names)
+
+
+def test_the_import_brings_numpy_alone(tmp_path):
+    code = (
+        "import sys, numpy; before = {name.split('.')[0] for name in sys.modules};"
+        "import softmax_gradients;"
+        "after = {name.split('.')[0] for name in sys.modules};"
+        "print(*sorted(after - before - set(sys.stdlib_module_names)))"
+    )
+    assert run_python(code, tmp_path) == "softmax_gradients"
+
+
+@pytest.mark.parametrize("module", ["plots", "symbolic"])
+def test_a_heavy_module_is_imported_on_first_use(module, tmp_path):
+    code = f"import softmax_gradients as sg; print(sg.{module}.__name__)"
+    assert run_python(code, tmp_path) == f"softmax_gradients.{module}"
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="'soft_max'"):
+        _ = sg.soft_max
+
+
+def test_every_public_name_exists():
+    assert sg.__all__ == sorted(sg.__all__)
+    for name in sg.__all__:
+        assert hasattr(sg, name)
+
+
+def test_the_versions_agree():
+    assert sg.__version__ == metadata.version("softmax-gradients")
+    citation = (ROOT / "CITATION.cff").read_text("utf-8")
+    assert f"\nversion: {sg.__version__}\n" in citation
+    assert f"\n## {sg.__version__} " in (ROOT / "CHANGELOG.md").read_text("utf-8")
+
+
+def test_the_distribution_asks_for_numpy_alone():
+    required = metadata.requires("softmax-gradients")
+    always = [name for name in required if "extra ==" not in name]
+    assert len(always) == 1
+    assert re.match(r"numpy\b", always[0])
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_the_examples_in_the_docstrings_hold(name):
+    # import_module, since sg.softmax is the function that hides its module
+    module = importlib.import_module(name)
+    assert doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE).failed == 0
+
+
+# A result's class is shown in the example of the function that returns it.
+@pytest.mark.parametrize(
+    "name", [name for name in sg.__all__ if not isinstance(getattr(sg, name), type)]
+)
+def test_every_public_function_has_an_example(name):
+    sections = getattr(sg, name).__doc__
+    for heading in ("Parameters", "Returns", "Examples"):
+        assert re.search(rf"^\s*{heading}\n\s*-+$", sections, re.MULTILINE), heading
+
+
+def test_the_reference_page_lists_every_public_name():
+    page = (ROOT / "book" / "api.md").read_text("utf-8")
+    documented = re.findall(r"^\.\. auto(?:function|class):: (\w+)$", page, re.MULTILINE)
+    assert sorted(documented) == sorted(sg.__all__)
+
+
+def test_the_example_in_the_readme_runs(tmp_path):
+    readme = (ROOT / "README.md").read_text("utf-8")
+    (example,) = re.findall(r"^```python\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
+    run_python(example, tmp_path)
+
+
+def test_every_requirement_is_pinned():
+    lines = (ROOT / "requirements.txt").read_text("utf-8").splitlines()
+    requirements = [line.split("#")[0].strip() for line in lines]
+    for requirement in filter(None, requirements):
+        assert requirement == "-e ." or re.fullmatch(
+            r'[\w.-]+==[\w.]+( ; \w+ (==|!=) "\w+")?', requirement
+        ), requirement

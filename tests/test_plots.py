@@ -1,0 +1,241 @@
+"""The figures' style and drawings: what a reader sees is what was given."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import softmax_gradients as sg
+
+matplotlib = pytest.importorskip("matplotlib")
+colors = pytest.importorskip("matplotlib.colors")
+Figure = pytest.importorskip("matplotlib.figure").Figure
+
+JACOBIAN = sg.softmax_jacobian([2.0, 0.5, -1.0, 1.2], 2.0)
+
+
+@pytest.fixture
+def axes():
+    return Figure().subplots()
+
+
+def printed(axes):
+    return [text.get_text() for text in axes.texts]
+
+
+def luminance(colour):
+    channels = np.array(colors.to_rgba(colour)[:3])
+    low = channels <= 0.04045
+    linear = np.where(low, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    return linear @ [0.2126, 0.7152, 0.0722]
+
+
+def contrast(one, other):
+    brighter, darker = sorted((luminance(one), luminance(other)), reverse=True)
+    return (brighter + 0.05) / (darker + 0.05)
+
+
+@pytest.fixture
+def book_style():
+    with matplotlib.rc_context():
+        sg.plots.use_book_style()
+        yield matplotlib.rcParams
+
+
+def test_style_is_readable_on_a_dark_page(book_style):
+    assert book_style["figure.facecolor"] == "white"
+    assert book_style["savefig.facecolor"] == "white"
+    assert book_style["savefig.transparent"] is False
+    assert colors.to_rgba(book_style["axes.facecolor"]) == (1, 1, 1, 1)
+
+
+def test_style_is_sharp_and_large_enough(book_style):
+    assert book_style["figure.dpi"] >= 150
+    assert book_style["savefig.dpi"] >= 150
+    assert book_style["font.size"] >= 10
+    assert book_style["xtick.labelsize"] >= 10
+
+
+def test_style_lays_out_by_itself_and_draws_two_spines(book_style):
+    assert book_style["figure.constrained_layout.use"] is True
+    spines = {side: book_style[f"axes.spines.{side}"] for side in ("top", "right")}
+    assert spines == {"top": False, "right": False}
+    assert book_style["axes.spines.left"]
+    assert book_style["axes.spines.bottom"]
+
+
+def test_colour_cycle_starts_right_and_never_says_wrong(book_style):
+    cycle = [colors.to_hex(c) for c in book_style["axes.prop_cycle"].by_key()["color"]]
+    assert cycle[0] == sg.plots.RIGHT.lower()
+    assert sg.plots.WRONG.lower() not in cycle
+    okabe_ito = "#000000 #e69f00 #56b4e9 #009e73 #f0e442 #0072b2 #d55e00 #cc79a7"
+    assert set(cycle) <= set(okabe_ito.split())
+    assert len(set(cycle)) == len(cycle)
+
+
+def test_style_can_be_named_as_part_of_the_package(book_style):
+    by_function = dict(book_style)
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.style.use("softmax_gradients.book")
+        different = [
+            name
+            for name in ("font.size", "figure.dpi", "axes.prop_cycle", "figure.figsize")
+            if matplotlib.rcParams[name] != by_function[name]
+        ]
+    assert different == []
+
+
+def test_right_wrong_and_neutral_can_be_read_on_white():
+    # 4.5 is asked of text, 3 of large text and of lines.
+    assert contrast(sg.plots.RIGHT, "white") >= 4.5
+    assert contrast(sg.plots.WRONG, "white") >= 3
+    assert contrast(sg.plots.NEUTRAL, "white") >= 4.5
+    assert contrast(sg.plots.NEUTRAL, "white") > contrast(
+        sg.plots.NEUTRAL_LIGHT, "white"
+    )
+
+
+def test_package_imports_matplotlib_on_first_use_only():
+    script = (
+        "import sys, softmax_gradients as sg; before = 'matplotlib' in sys.modules; "
+        "sg.plots; print(before, 'matplotlib' in sys.modules)"
+    )
+    run = [sys.executable, "-c", script]
+    output = subprocess.run(run, capture_output=True, text=True, check=True).stdout
+    assert output.split() == ["False", "True"]
+
+
+def test_matrix_prints_each_rounded_number_in_its_cell(axes):
+    matrix = np.array([[0.25, -0.126], [-0.004, 1.0], [0.0, 2.5]])
+    sg.plots.draw_matrix(axes, matrix)
+    minus = "\N{MINUS SIGN}"
+    assert printed(axes) == ["0.25", f"{minus}0.13", "0.00", "1.00", "0.00", "2.50"]
+    positions = [text.get_position() for text in axes.texts]
+    assert positions == [(0, 0), (1, 0), (0, 1), (1, 1), (0, 2), (1, 2)]
+
+
+def test_matrix_digits_can_be_chosen(axes):
+    sg.plots.draw_matrix(axes, [[1, -2]], decimals=0)
+    assert printed(axes) == ["1", "\N{MINUS SIGN}2"]
+
+
+def test_zero_has_the_middle_colour_however_uneven_the_matrix(axes):
+    image = sg.plots.draw_matrix(axes, [[0.0, 3.0], [-0.5, 0.1]])
+    assert image.get_clim() == (-3.0, 3.0)
+    assert image.norm(0.0) == 0.5
+    assert image.to_rgba(0.0) == image.get_cmap()(0.5)
+    red, green, blue, _ = image.to_rgba(0.0)
+    assert max(red, green, blue) - min(red, green, blue) < 0.02
+
+
+def test_sign_is_the_hue_and_size_the_strength(axes):
+    image = sg.plots.draw_matrix(axes, JACOBIAN)
+    _, positive_green, _, _ = image.to_rgba(JACOBIAN.max())
+    negative_red, negative_green, negative_blue, _ = image.to_rgba(-JACOBIAN.max())
+    assert positive_green > negative_green
+    assert min(negative_red, negative_blue) > negative_green
+    assert luminance(image.to_rgba(0.0)) > luminance(image.to_rgba(JACOBIAN.max() / 2))
+
+
+def test_two_maps_share_a_limit(axes):
+    image = sg.plots.draw_matrix(axes, [[0.1]], limit=0.4)
+    assert image.get_clim() == (-0.4, 0.4)
+
+
+def test_a_matrix_of_zeros_is_drawn_in_the_middle_colour(axes):
+    image = sg.plots.draw_matrix(axes, np.zeros((2, 2)))
+    assert image.get_clim() == (-1.0, 1.0)
+
+
+def test_numbers_are_written_in_the_colour_of_higher_contrast(axes):
+    values = np.linspace(-1, 1, 21)
+    image = sg.plots.draw_matrix(axes, values[np.newaxis])
+    chosen = [text.get_color() for text in axes.texts]
+    for value, colour in zip(values, chosen, strict=True):
+        cell = image.to_rgba(value)
+        assert contrast(cell, colour) == max(
+            contrast(cell, "black"), contrast(cell, "white")
+        )
+        assert contrast(cell, colour) >= 4.5
+    # White at both ends, black in the middle.
+    assert (chosen[0], chosen[10], chosen[-1]) == ("white", "black", "white")
+
+
+def test_labels_stand_beside_their_rows_and_columns(axes):
+    sg.plots.draw_matrix(
+        axes, [[1, 2, 3], [4, 5, 6]], row_labels="ab", column_labels=("u", "v", "w")
+    )
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b"]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["u", "v", "w"]
+    assert list(axes.get_yticks()) == [0, 1]
+
+
+def test_no_labels_no_ticks(axes):
+    sg.plots.draw_matrix(axes, [[1.0, 2.0]])
+    assert list(axes.get_xticks()) == []
+    assert list(axes.get_yticks()) == []
+
+
+@pytest.mark.parametrize(
+    ("matrix", "options", "message"),
+    [
+        ([1.0, 2.0], {}, r"matrix must be .* shape \(2,\)"),
+        (np.empty((0, 3)), {}, r"matrix must be a non-empty .* shape \(0, 3\)"),
+        ([[1j]], {}, "matrix must be .* real numbers, got an array of complex128"),
+        ([["a"]], {}, "matrix must be .* real numbers"),
+        ([[np.nan]], {}, "matrix must be finite"),
+        ([[np.inf]], {}, "matrix must be finite"),
+        ([[1.0]], {"limit": 0.0}, "limit must be positive and finite, got 0.0"),
+        ([[1.0]], {"limit": np.nan}, "limit must be positive and finite, got nan"),
+        ([[1.0]], {"limit": np.inf}, "limit must be positive and finite, got inf"),
+        ([[1.0]], {"decimals": -1}, "decimals must not be negative, got -1"),
+        ([[1.0]], {"row_labels": "ab"}, "row_labels must be 1 labels, got 'ab'"),
+        ([[1.0]], {"column_labels": []}, r"column_labels must be 1 labels, got \[\]"),
+    ],
+)
+def test_matrix_refuses_bad_input_before_it_draws(axes, matrix, options, message):
+    with pytest.raises(ValueError, match=message):
+        sg.plots.draw_matrix(axes, matrix, **options)
+    assert list(axes.images) == []
+    assert printed(axes) == []
+
+
+@pytest.mark.parametrize(
+    ("at", "point"),
+    [(None, (4.0, 16.0)), (2.4, (2.0, 4.0)), (-9.0, (0.0, 0.0)), (9.0, (4.0, 16.0))],
+)
+def test_label_stands_at_the_nearest_point_of_the_line(axes, at, point):
+    (line,) = axes.plot([0.0, 1.0, 2.0, 4.0], [0.0, 1.0, 4.0, 16.0])
+    label = sg.plots.label_line(axes, line, "square", at=at, offset=(3.0, 5.0))
+    assert label.xy == point
+    assert label.get_text() == "square"
+    assert label.get_position() == (3.0, 5.0)
+
+
+def test_label_has_the_colour_of_its_line(axes):
+    (line,) = axes.plot([0.0, 1.0], [0.0, 1.0], color=sg.plots.WRONG)
+    assert sg.plots.label_line(axes, line, "wrong").get_color() == sg.plots.WRONG
+
+
+def test_label_refuses_an_empty_line_or_text(axes):
+    (line,) = axes.plot([], [])
+    with pytest.raises(ValueError, match="line must have at least one point"):
+        sg.plots.label_line(axes, line, "nothing")
+    (line,) = axes.plot([0.0, 1.0], [0.0, 1.0])
+    with pytest.raises(ValueError, match="text must not be empty, got ''"):
+        sg.plots.label_line(axes, line, "")
+    assert printed(axes) == []
+
+
+def test_figure_is_drawn_without_a_warning(book_style):
+    figure = Figure(figsize=(6.5, 3.8))
+    left, right = figure.subplots(1, 2)
+    labels = [rf"$q_{i}$" for i in range(4)]
+    sg.plots.draw_matrix(left, JACOBIAN, row_labels=labels)
+    (line,) = right.plot([1, 10], [1.0, 0.1])
+    label = sg.plots.label_line(right, line, "label outside the axes")
+    figure.canvas.draw()
+    # Constrained layout keeps the direct label inside the figure.
+    assert label.get_window_extent().x1 <= figure.bbox.x1
