@@ -24,8 +24,10 @@ NOTEBOOKS := $(wildcard book/*.ipynb)
 book: $(INSTALLED)
 	$(BIN)/jupyter-book build --all -W -n --keep-going .
 
+# Apart from the notebooks: with --cov, nbval waits for coverage in each kernel.
 test: $(INSTALLED)
-	$(BIN)/python -m pytest --cov --nbval --nbval-current-env tests $(NOTEBOOKS)
+	$(BIN)/python -m pytest --nbval --nbval-current-env $(NOTEBOOKS)
+	$(BIN)/python -m pytest --cov
 
 notebooks: $(INSTALLED)
 	$(BIN)/python tools/notebooks.py $(NOTEBOOKS)

@@ -436,8 +436,9 @@ def test_the_loss_has_its_limit_where_the_divergence_underflows(dtype, temperatu
 def slope(z, v, order):
     """Return d log(error)/d log(T) between T = 1e6 and T = 1e8."""
     with mpmath.workdps(60):
-        low, high = (mp_error(exact(z), exact(v), mpmath.mpf(10) ** k, order)
-                     for k in (6, 8))  # fmt: skip
+        low, high = (
+            mp_error(exact(z), exact(v), mpmath.mpf(10) ** k, order) for k in (6, 8)
+        )
         return float(mpmath.log(high / low) / mpmath.log(100))
 
 
@@ -769,6 +770,8 @@ def test_bad_names_and_orders():
 # ---- PyTorch, where installed
 
 
+# PyTorch announces that its "mean" will become "batchmean".
+@pytest.mark.filterwarnings("ignore:reduction. 'mean' divides")
 def test_pytorch_agrees():
     torch = pytest.importorskip("torch")
     p = point(6)

@@ -99,7 +99,9 @@ def test_every_public_function_has_an_example(name):
 
 def test_the_reference_page_lists_every_public_name():
     page = (ROOT / "book" / "api.md").read_text("utf-8")
-    documented = re.findall(r"^\.\. auto(?:function|class):: (\w+)$", page, re.MULTILINE)
+    documented = re.findall(
+        r"^\.\. auto(?:function|class):: (\w+)$", page, re.MULTILINE
+    )
     assert sorted(documented) == sorted(sg.__all__)
 
 
