@@ -57,32 +57,42 @@ def test_the_answers_on_the_front_page():
     t, any_sum = np.array([0.1, 0.2, 0.3, 0.4]), np.array([0.5, 2.0, 0.0, 1.5])
     x, bias = np.array([0.3, -1.0, 0.5]), np.array([0.1, -0.2, 0.3, 0.0])
     weights, g = np.arange(12).reshape(4, 3) / 7, np.array([0.3, -1.2, 0.7, 2.0])
-    T = 2.0
-    q, p = softmax(z / T), softmax(v / T)
+    temperature = 2.0
+    q, p = softmax(z / temperature), softmax(v / temperature)
     covariance = np.diag(q) - np.outer(q, q)
-    linear = (softmax((weights @ x + bias) / T) - t) / T
+    linear = (softmax((weights @ x + bias) / temperature) - t) / temperature
 
     def close(claimed, function, point):
         measured = sg.finite_difference(function, point)
         np.testing.assert_allclose(claimed, measured, atol=1e-8)
 
     def loss(targets, logits):
-        return -targets @ np.log(softmax(logits / T))
+        return -targets @ np.log(softmax(logits / temperature))
 
-    close((q - np.eye(4)[2]) / T, lambda a: loss(np.eye(4)[2], a), z)
-    close((q - t) / T, lambda a: loss(t, a), z)
-    close((q * any_sum.sum() - any_sum) / T, lambda a: loss(any_sum, a), z)
-    close((q - p) / T, lambda a: loss(p, a) + p @ np.log(p), z)
-    close(covariance / T, lambda a: softmax(a / T), z)
-    close(q * (g - q @ g) / T, lambda a: g @ softmax(a / T), z)
-    close((g - q * g.sum()) / T, lambda a: g @ np.log(softmax(a / T)), z)
+    close((q - np.eye(4)[2]) / temperature, lambda a: loss(np.eye(4)[2], a), z)
+    close((q - t) / temperature, lambda a: loss(t, a), z)
+    close((q * any_sum.sum() - any_sum) / temperature, lambda a: loss(any_sum, a), z)
+    close((q - p) / temperature, lambda a: loss(p, a) + p @ np.log(p), z)
+    close(covariance / temperature, lambda a: softmax(a / temperature), z)
+    close(q * (g - q @ g) / temperature, lambda a: g @ softmax(a / temperature), z)
+    close(
+        (g - q * g.sum()) / temperature,
+        lambda a: g @ np.log(softmax(a / temperature)),
+        z,
+    )
     close(np.outer(linear, x), lambda w: loss(t, w @ x + bias), weights)
     close(linear, lambda b: loss(t, weights @ x + b), bias)
-    by_temperature = (any_sum @ z - q @ z * any_sum.sum()) / T**2
+    by_temperature = (any_sum @ z - q @ z * any_sum.sum()) / temperature**2
     close(
-        by_temperature, lambda s: -any_sum @ np.log(softmax(z / float(s))), np.array(T)
+        by_temperature,
+        lambda s: -any_sum @ np.log(softmax(z / float(s))),
+        np.array(temperature),
     )
-    close(covariance / T**2, lambda a: (softmax(a / T) - t) / T, z)
+    close(
+        covariance / temperature**2,
+        lambda a: (softmax(a / temperature) - t) / temperature,
+        z,
+    )
     hot = 1e5
     limit = ((z - z.mean()) - (v - v.mean())) / (4 * hot**2)
     exact = (softmax(z / hot) - softmax(v / hot)) / hot
