@@ -1,0 +1,74 @@
+"""Mistakes in what the sum over the batch is divided by."""
+
+from math import prod
+
+from .._pipeline import AVERAGED, Steps, number_of_rows
+from ._mistake import Mistake
+
+ENTRIES = (
+    Mistake(
+        slug="mean-over-classes",
+        title="The mean runs over the classes as well as the rows",
+        wrong=r"\frac{1}{N C}\sum_n L_n",
+        right=r"\frac{1}{N}\sum_n L_n",
+        giveaway="The ratio to the right value is exactly 1/C.",
+        page="distillation",
+        sources=(
+            "pytorch#2259",
+            "pytorch#6622",
+            "pytorch PR#7006",
+            "pytorch PR#14457",
+            "pytorch#57459",
+            "pytorch PR#67443",
+            "pytorch#95687",
+            "deit#61",
+            "deit#116",
+            "LD#74",
+            "Tf-KD#5",
+            "haitongli#2",
+            "haitongli#48",
+            "ActionCLIP#24",
+        ),
+        kinds={kind: (Steps(rows=prod),) for kind in AVERAGED},
+    ),
+    Mistake(
+        slug="batchmean-over-sequences",
+        title="A batch of sequences is divided by the sequences, not by their tokens",
+        wrong=r"\frac{1}{B}\sum_{b,s} L_{bs}",
+        right=r"\frac{1}{B S}\sum_{b,s} L_{bs}",
+        giveaway="Right for logits of shape (N, C); S times too large for (B, S, C).",
+        page="distillation",
+        sources=(
+            "transformers#1181",
+            "sparseml PR#592",
+            "easydistill PR#16",
+            "bergson PR#344",
+        ),
+        kinds={
+            kind: (Steps(rows=lambda shape: prod(shape[:-1][:1])),) for kind in AVERAGED
+        },
+    ),
+    Mistake(
+        slug="missing-batch-mean",
+        title="The rows are summed where their mean is meant",
+        wrong=r"\sum_n L_n",
+        right=r"\frac{1}{N}\sum_n L_n",
+        giveaway="The ratio to the right value is the number of rows N.",
+        page="gradient-doctor",
+        sources=("swift-apis PR#42", "Mate#2", "mxnet PR#2215"),
+        kinds={kind: (Steps(rows=lambda shape: 1),) for kind in AVERAGED},
+    ),
+    Mistake(
+        slug="doubled-batch-mean",
+        title="The batch is divided by the number of rows twice",
+        wrong=r"\frac{1}{N^2}\sum_n L_n",
+        right=r"\frac{1}{N}\sum_n L_n",
+        giveaway="The ratio to the right value is 1/N.",
+        page="gradient-doctor",
+        sources=("nn_assignments PR#21", "InsightFace#22"),
+        kinds={
+            kind: (Steps(rows=lambda shape: number_of_rows(shape) ** 2),)
+            for kind in AVERAGED
+        },
+    ),
+)

@@ -1,0 +1,207 @@
+"""Mistakes outside what one function returns: each is shown by numbers instead."""
+
+from typing import Any
+
+import numpy as np
+
+from ..cross_entropy import cross_entropy, cross_entropy_gradient
+from ..distillation import distillation_gradient, kl_divergence
+from ..gradcheck import finite_difference
+from ..softmax import softmax
+from ._mistake import Mistake
+
+LOGITS = np.array([2.0, 0.5, -1.0])
+TEACHER_LOGITS = np.array([1.0, 2.5, -2.0])
+LABEL = 1
+
+
+def square_on_both_losses() -> dict[str, Any]:
+    """Compare the soft gradient with the hard one at T = 4."""
+    temperature = 4.0
+    gradient = distillation_gradient(LOGITS, TEACHER_LOGITS, temperature)
+    soft = np.linalg.norm(gradient)
+    hard = np.linalg.norm(cross_entropy_gradient(LOGITS, LABEL))
+    square = temperature**2
+    return {
+        "soft / hard without T^2": float(soft / hard),
+        "soft / hard with T^2 on both": float(square * soft / (square * hard)),
+        "soft / hard with T^2 on the soft loss": float(square * soft / hard),
+    }
+
+
+def gradient_of_the_teacher() -> dict[str, Any]:
+    """Return the derivative of KL(p || q) by the teacher's logits, T = 2."""
+    moved = finite_difference(
+        lambda teacher: kl_divergence(LOGITS, teacher, 2.0), TEACHER_LOGITS
+    )
+    return {
+        "gradient in the student's logits": distillation_gradient(
+            LOGITS, TEACHER_LOGITS, 2.0
+        ),
+        "gradient in the teacher's logits": moved,
+    }
+
+
+def two_kinds_of_weighted_mean() -> dict[str, Any]:
+    """Weight two rows by 1 and 3, and divide by N or by the sum of the weights."""
+    losses = cross_entropy([LOGITS, LOGITS], [0, 1], reduction="none")
+    weights = np.array([1.0, 3.0])
+    return {
+        "sum w L / N": float(weights @ losses / 2),
+        "sum w L / sum w": float(weights @ losses / weights.sum()),
+        "one row, w = 3, over sum w": float(3 * losses[1] / 3),
+        "one row, w = 1, over sum w": float(losses[1]),
+    }
+
+
+def three_smoothed_labels() -> dict[str, Any]:
+    """Return the sums of three smoothed targets, C = 4 and epsilon = 0.2."""
+    classes, epsilon = 4, 0.2
+    label = np.eye(classes)[0]
+    uniform = np.ones(classes) / classes
+    others = (1 - label) * epsilon / (classes - 1)
+    larger = epsilon * classes / (classes - 1)
+    return {
+        "sum of (1 - eps) e_y + eps/C": float(
+            ((1 - epsilon) * label + epsilon * uniform).sum()
+        ),
+        "sum of (1 - eps) e_y + 1/C": float(((1 - epsilon) * label + uniform).sum()),
+        "sum of (1 - eps/C) e_y + eps/C": float(
+            ((1 - epsilon / classes) * label + epsilon * uniform).sum()
+        ),
+        "(1 - eps) e_y + eps/(C - 1) elsewhere": (1 - epsilon) * label + others,
+        "the first form with eps C/(C - 1)": (1 - larger) * label + larger * uniform,
+    }
+
+
+def probabilities_after_the_gradient() -> dict[str, Any]:
+    """Subtract 1 from the probabilities in place and look at them again."""
+    probs = softmax(LOGITS)
+    before = float(probs.sum())
+    gradient = probs
+    gradient[LABEL] -= 1
+    return {"sum of q before": before, "sum of q after": float(probs.sum())}
+
+
+def errors_of_finite_differences() -> dict[str, Any]:
+    """Return the largest error of central differences, by precision and step."""
+    right = cross_entropy_gradient(LOGITS, LABEL)
+    errors = {}
+    for precision, steps in ((np.float32, (1e-2, 1e-5, 1e-7)), (np.float64, (6e-6,))):
+        for step in steps:
+            moves = step * np.eye(3)
+            up = cross_entropy(
+                (LOGITS + moves).astype(precision), [LABEL] * 3, 1.0, reduction="none"
+            )
+            down = cross_entropy(
+                (LOGITS - moves).astype(precision), [LABEL] * 3, 1.0, reduction="none"
+            )
+            error = float(np.abs((up - down) / (2 * step) - right).max())
+            errors[f"{precision.__name__}, h = {step:g}"] = error
+    return errors
+
+
+ENTRIES = (
+    Mistake(
+        slug="t-squared-on-hard-loss",
+        title="T^2 multiplies the hard loss as well",
+        wrong=r"T^2\,[\alpha\,\mathrm{KL} + (1 - \alpha)\,H]",
+        right=r"\alpha\,T^2\,\mathrm{KL} + (1 - \alpha)\,H",
+        giveaway="The ratio of the two gradients is as if there were no T^2 at all.",
+        page="distillation",
+        sources=(
+            "akimach/tensorflow-distillation-examples#1",
+            "haitongli mnist/distill_mnist.py",
+            "labml, with a weight of 100",
+        ),
+        demonstration=square_on_both_losses,
+    ),
+    Mistake(
+        slug="teacher-not-detached",
+        title="The gradient flows into the teacher",
+        wrong=r"\frac{\partial L}{\partial v} = "
+        r"\frac{1}{T}\,p \odot \Bigl(\log\frac{p}{q} - \mathrm{KL}\Bigr) "
+        r"\text{ updates the teacher}",
+        right=r"v \text{ is constant}",
+        giveaway="The teacher's logits have a gradient; it should not exist. "
+        "Evaluation mode does not stop it.",
+        page="distillation",
+        sources=(
+            "pytorch/translate PR#391",
+            "haitongli#25",
+            "tensorflow#26495",
+            "minigo PR#149",
+            "trl PR#6526",
+        ),
+        demonstration=gradient_of_the_teacher,
+    ),
+    Mistake(
+        slug="weighted-mean",
+        title="A class-weighted mean is thought to be divided by N",
+        wrong=r"\frac{1}{N}\sum_n w_{y_n} L_n \text{ is expected}",
+        right=r"\frac{\sum_n w_{y_n} L_n}{\sum_n w_{y_n}} \text{ is what the library "
+        r"computes}",
+        giveaway="With one row the weight has no effect.",
+        page="gradient-doctor",
+        sources=(
+            "pytorch#40560",
+            "pytorch PR#40991",
+            "pytorch#25571",
+            "pytorch#8062",
+            "pytorch#50528",
+            "pytorch#65329",
+        ),
+        demonstration=two_kinds_of_weighted_mean,
+    ),
+    Mistake(
+        slug="label-smoothing-convention",
+        title="Two conventions of label smoothing are mixed",
+        wrong=r"(1 - \varepsilon) e_y + \frac{1}{C} \quad\text{or}\quad "
+        r"\Bigl(1 - \frac{\varepsilon}{C}\Bigr) e_y + \frac{\varepsilon}{C}",
+        right=r"(1 - \varepsilon) e_y + \frac{\varepsilon}{C}",
+        giveaway="The targets sum to 2 - epsilon or 1 + epsilon - epsilon/C. "
+        "epsilon/(C - 1) on the other classes is right with a larger epsilon.",
+        page="distillation",
+        sources=(
+            "ConvE#55",
+            "pytorch-randaugment#30",
+            "fastai PR#1814",
+            "mindspore#73",
+            "pytorch#7455",
+            "MiSLAS#4",
+            "mmpretrain PR#285",
+        ),
+        demonstration=three_smoothed_labels,
+    ),
+    Mistake(
+        slug="aliased-probabilities",
+        title="The gradient is written over the probabilities",
+        wrong=r"\text{the gradient and } q \text{ are one array: } q_y \gets q_y - 1",
+        right=r"g \gets \text{a copy of } q,\quad g_y \gets g_y - 1",
+        giveaway="Afterwards the rows of q sum to zero. The doctor reports a "
+        "function that changes its arguments.",
+        page="gradient-doctor",
+        sources=(
+            "the case study of the CS231n notes",
+            "ggml PR#1521",
+            "llama.cpp PR#27096",
+        ),
+        demonstration=probabilities_after_the_gradient,
+    ),
+    Mistake(
+        slug="float32-finite-difference",
+        title="A difference quotient in float32 is taken for proof",
+        wrong=r"\frac{L(z + h) - L(z - h)}{2h} \text{ in float32 with } h = 10^{-7}",
+        right=r"\text{the same in float64 with } h \approx 6 \cdot 10^{-6}",
+        giveaway="The error grows as h shrinks: rounding, divided by h.",
+        page="gradient-doctor",
+        sources=(
+            "Paddle#4283",
+            "chainer#3046",
+            "chainer#580",
+            "pasteurlabs/tesseract-core#740",
+            "the CS231n notes, neural-networks-3",
+        ),
+        demonstration=errors_of_finite_differences,
+    ),
+)

@@ -1,0 +1,234 @@
+"""Mistakes in the Jacobian of softmax, in products with it, and in the Hessian."""
+
+import numpy as np
+
+from .._pipeline import (
+    Array,
+    Steps,
+    Values,
+    jacobian_product,
+    on_diagonal,
+    total,
+    weighted,
+)
+from ._mistake import Mistake
+
+
+def diagonal_jacobian(x: Values) -> Array:
+    """Return diag(q (1 - q))."""
+    return on_diagonal(x.probs * (1 - x.probs))
+
+
+def added_outer_product(x: Values) -> Array:
+    """Return q (1 - q) on the diagonal and +q_i q_j off it."""
+    outer = x.probs[..., :, np.newaxis] * x.probs[..., np.newaxis, :]
+    return on_diagonal(x.probs - 2 * x.probs**2) + outer
+
+
+def diagonal_temperature_gradient(x: Values) -> Array:
+    """Return <t (1 - q), z>, that is -<z, g> for the wrong gradient g."""
+    return weighted(x.targets * (1 - x.probs), x.logits).sum(axis=-1)
+
+
+def identity(x: Values) -> Array:
+    """Return the identity matrix for each row."""
+    return on_diagonal(np.ones_like(x.probs))
+
+
+def gradient_with_added_products(x: Values) -> Array:
+    """Return the gradient from dq_i/dz_j = +q_i q_j off the diagonal."""
+    others = total(x.targets) - x.targets
+    return -x.targets * (1 - x.probs) - x.probs * others
+
+
+DIAGONAL_VJP = Steps(core=lambda x: x.probs * (1 - x.probs) * x.cotangent)
+DIAGONAL_GRADIENT = Steps(core=lambda x: -x.targets * (1 - x.probs))
+ZEROS = Steps(core=lambda x: np.zeros_like(x.probs))
+OPPOSITE = Steps(sign=-1.0)
+
+SEPARATE = "the thread on separate derivatives (chapter summation-mistake)"
+
+ENTRIES = (
+    Mistake(
+        slug="diagonal-jacobian",
+        title="Only the diagonal of softmax's Jacobian is used",
+        wrong=r"\frac{\partial L}{\partial z_i} = -\frac{t_i(1 - q_i)}{T}",
+        right=r"\frac{\partial L}{\partial z_i} = \frac{q_i \sum_j t_j - t_i}{T}",
+        giveaway="Each row should sum to zero and sums to -sum t (1 - q)/T; for a "
+        "class index only the entry of that class is not zero.",
+        page="summation-mistake",
+        sources=(
+            SEPARATE,
+            "deeplearning4j/libnd4j#440",
+            "RoboticsClubIITJ PR#153",
+            "neuroph#37",
+            "rasmusbergpalm/DeepLearnToolbox#113",
+            "datascience.stackexchange 64746",
+        ),
+        kinds={
+            "jacobian": (Steps(core=diagonal_jacobian),),
+            "vjp": (DIAGONAL_VJP,),
+            "log_softmax_vjp": (Steps(core=lambda x: (1 - x.probs) * x.cotangent),),
+            "gradient": (DIAGONAL_GRADIENT,),
+            "temperature_gradient": (Steps(core=diagonal_temperature_gradient),),
+            "distillation_gradient": (
+                Steps(core=lambda x: -x.teacher_probs * (1 - x.probs)),
+            ),
+        },
+    ),
+    Mistake(
+        slug="jacobian-row-sums",
+        title="The row sums of the Jacobian are taken for the derivative",
+        wrong=r"\sum_j J_{ij} = \frac{q_i(1 - q_i)}{T}",
+        right=r"\sum_j J_{ij} = 0",
+        giveaway="The true row sums are all zero, since softmax does not see a "
+        "shift: a derivative that was summed holds nothing.",
+        page="summation-mistake",
+        sources=(SEPARATE,),
+        kinds={
+            "vjp": (DIAGONAL_VJP, ZEROS),
+            "gradient": (DIAGONAL_GRADIENT, ZEROS),
+        },
+    ),
+    Mistake(
+        slug="zero-off-diagonal",
+        title="A probability is thought to depend on its own logit only",
+        wrong=r"\frac{\partial q_i}{\partial z_j} = 0 \text{ for } i \ne j",
+        right=r"\frac{\partial q_i}{\partial z_j} = -\frac{q_i q_j}{T} \text{ for } "
+        r"i \ne j",
+        giveaway="Move one logit: every probability changes.",
+        page="softmax-jacobian",
+        sources=("comments of math.stackexchange 3789676",),
+        kinds={
+            "jacobian": (Steps(core=diagonal_jacobian),),
+            "vjp": (DIAGONAL_VJP,),
+            "gradient": (DIAGONAL_GRADIENT,),
+        },
+    ),
+    Mistake(
+        slug="flipped-sign",
+        title="A sign is flipped: of the whole, or of the off-diagonal products",
+        wrong=r"\frac{t - q}{T} \quad\text{or}\quad J_{ij} = +\frac{q_i q_j}{T}",
+        right=r"\frac{q - t}{T} \quad\text{and}\quad J_{ij} = -\frac{q_i q_j}{T} "
+        r"\text{ for } i \ne j",
+        giveaway="Flipped as a whole: the loss rises along the step. Flipped off the "
+        "diagonal: rows no longer sum to zero.",
+        page="softmax-jacobian",
+        sources=(
+            "older Stan Math documentation of log_softmax",
+            "peterroelants PR#24",
+            "mantasu/cs231n#10",
+            "an exercise of Murphy as re-typed on transtutors",
+        ),
+        kinds={
+            "jacobian": (OPPOSITE, Steps(core=added_outer_product)),
+            "vjp": (
+                OPPOSITE,
+                Steps(
+                    core=lambda x: (
+                        jacobian_product(x.probs, x.cotangent)
+                        + 2 * x.probs * (total(x.probs * x.cotangent))
+                        - 2 * x.probs**2 * x.cotangent
+                    )
+                ),
+                Steps(
+                    core=lambda x: (
+                        x.probs * (x.cotangent + total(x.probs * x.cotangent))
+                    )
+                ),
+            ),
+            "log_softmax_vjp": (
+                OPPOSITE,
+                Steps(core=lambda x: x.cotangent + x.probs * total(x.cotangent)),
+            ),
+            "loss": (OPPOSITE,),
+            "gradient": (
+                OPPOSITE,
+                Steps(core=gradient_with_added_products),
+                Steps(core=lambda x: x.probs * total(x.targets) + x.targets),
+            ),
+            "hessian": (OPPOSITE, Steps(core=added_outer_product)),
+            "distillation_loss": (OPPOSITE,),
+            "distillation_gradient": (
+                OPPOSITE,
+                Steps(core=lambda x: x.probs + x.teacher_probs),
+            ),
+        },
+    ),
+    Mistake(
+        slug="vjp-without-dot-product",
+        title="The cotangent is multiplied by q, and the dot product is left out",
+        wrong=r"\frac{q \odot g}{T}",
+        right=r"\frac{q \odot (g - \langle q, g\rangle)}{T}",
+        giveaway="Rows do not sum to zero. A cotangent of ones gives q/T and should "
+        "give zero.",
+        page="jacobian-structure",
+        sources=(
+            "HomericIntelligence/Odyssey#2134",
+            "dart_matrix softmaxDeriv on pub.dev",
+            "cTensor PR#31",
+        ),
+        kinds={
+            "vjp": (Steps(core=lambda x: x.probs * x.cotangent),),
+            "gradient": (Steps(core=lambda x: -x.targets),),
+            "distillation_gradient": (Steps(core=lambda x: -x.teacher_probs),),
+        },
+    ),
+    Mistake(
+        slug="log-softmax-vjp-transposed",
+        title="The Jacobian of log-softmax is applied without its transpose",
+        wrong=r"\frac{g - \langle q, g\rangle \mathbf 1}{T}",
+        right=r"\frac{g - q \sum_j g_j}{T}",
+        giveaway="Rows do not sum to zero, but the products with q do: this Jacobian, "
+        "unlike softmax's, is not symmetric.",
+        page="jacobian-structure",
+        sources=(
+            "oneDNN#616",
+            "mlpack#2360",
+            "mlpack#3468",
+            "mlpack PR#3469",
+            "TVM PR#1201",
+            "MIOpen#112",
+            "NNlib.jl#68",
+            "NNlib.jl PR#126",
+        ),
+        kinds={
+            "log_softmax_vjp": (
+                Steps(core=lambda x: x.cotangent - total(x.probs * x.cotangent)),
+                Steps(
+                    core=lambda x: (
+                        x.cotangent - total(weighted(x.cotangent, x.log_probs))
+                    )
+                ),
+            ),
+        },
+    ),
+    Mistake(
+        slug="diagonal-hessian",
+        title="The Hessian is taken to be diagonal, or the identity",
+        wrong=r"\frac{\operatorname{diag}(q \odot (1 - q))}{T^2},\quad I,\quad "
+        r"\frac{2\operatorname{diag}(q \odot (1 - q))}{T^2}",
+        right=r"\frac{\operatorname{diag}(q) - q q^\top}{T^2}",
+        giveaway="The ones vector is not mapped to zero. Twice the diagonal is a "
+        "valid upper bound, not the Hessian.",
+        page="curvature",
+        sources=(
+            "math.stackexchange 4340719",
+            "EvoTrees PR#359",
+            "xgboost#638",
+            "xgboost#2485",
+            "xgboost#5769",
+            "d2l forum t/46",
+            "stats.stackexchange 583572",
+            "stats.stackexchange 525042",
+        ),
+        kinds={
+            "hessian": (
+                Steps(core=diagonal_jacobian),
+                Steps(core=identity, power=0),
+                Steps(core=identity),
+                Steps(core=lambda x: 2 * diagonal_jacobian(x)),
+            ),
+        },
+    ),
+)

@@ -1,0 +1,97 @@
+"""What an entry of the catalogue is."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .._pipeline import Array, Steps, assemble
+
+# The chapters of the book that entries may name as their page.
+CHAPTERS = (
+    "softmax-jacobian",
+    "jacobian-structure",
+    "summation-mistake",
+    "kronecker-delta",
+    "temperature",
+    "high-temperature-limit",
+    "gradient-doctor",
+    "every-digit",
+    "fast",
+    "distillation",
+    "distillation-experiment",
+    "curvature",
+    "calibration",
+)
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A mistake that people make with these derivatives, as a function.
+
+    Attributes
+    ----------
+    slug : str
+        Its name in lower case with hyphens, the anchor of its entry in the book.
+    title : str
+        One line that says what is done.
+    wrong, right : str
+        The wrong and the right form in LaTeX, without dollar signs.
+    giveaway : str
+        What to look at to see it.
+    page : str
+        The chapter that explains it.
+    sources : tuple of str
+        Public threads and repositories in which it was seen.
+    kinds : mapping of str to tuple of Steps
+        For each kind of function in which it can show, the steps of the right
+        computation that it replaces; several where it has several forms.
+    forms : mapping of str to tuple of str
+        For each kind, words for each of its forms, where they are worth telling.
+    numerical : bool
+        Whether the formula is right, and only large logits show the mistake.
+    demonstration : callable, optional
+        For a mistake that the result of no such function can show: returns, by
+        name, numbers that show it.
+    counterexample : callable, optional
+        For a belief, not a computation: returns, by name, numbers that refute it.
+    """
+
+    slug: str
+    title: str
+    wrong: str
+    right: str
+    giveaway: str
+    page: str
+    sources: tuple[str, ...]
+    kinds: Mapping[str, tuple[Steps, ...]] = field(default_factory=dict)
+    forms: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    numerical: bool = False
+    demonstration: Callable[[], dict[str, Any]] | None = None
+    counterexample: Callable[[], dict[str, Any]] | None = None
+
+    @property
+    def belief(self) -> bool:
+        """Whether it is something believed, not something computed."""
+        return self.counterexample is not None
+
+    def function(self, kind: str, form: int = 0) -> Callable[..., Array]:
+        """Return the function of the kind's signature that makes this mistake.
+
+        Parameters
+        ----------
+        kind : str
+            One of the keys of `kinds`.
+        form : int, default 0
+            Which of its forms in that kind.
+
+        Raises
+        ------
+        ValueError
+            If the mistake does not show in functions of this kind.
+        """
+        if kind not in self.kinds:
+            shows = ", ".join(self.kinds) or "none"
+            raise ValueError(
+                f"kind must be one in which {self.slug} shows ({shows}), got {kind!r}"
+            )
+        return assemble(kind, self.kinds[kind][form])

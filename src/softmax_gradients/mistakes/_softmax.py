@@ -1,0 +1,240 @@
+"""Mistakes in the softmax itself: its shift, its axis, its normalisation."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from .._pipeline import (
+    KINDS,
+    Array,
+    Softmax,
+    Steps,
+    Values,
+    jacobian_product,
+    shifted_softmax,
+    total,
+    unscaled,
+)
+from ._mistake import Mistake
+
+
+def normalised(exponentials: Array, sums: Array) -> tuple[Array, Array]:
+    """Return probabilities and their logarithms as plain code computes them."""
+    probs = exponentials / sums
+    return probs, np.log(probs)
+
+
+def unshifted(scaled: Array, temperature: float) -> tuple[Array, Array]:
+    """Exponentiate without subtracting the maximum."""
+    exponentials = np.exp(scaled)
+    sums = total(exponentials)
+    return exponentials / sums, scaled - np.log(sums)
+
+
+def unshifted_log_sum(scaled: Array, temperature: float) -> tuple[Array, Array]:
+    """Return exp(z - log sum exp z), without subtracting the maximum."""
+    log_probs = scaled - np.log(total(np.exp(scaled)))
+    return np.exp(log_probs), log_probs
+
+
+def shifted_by_global_maximum(scaled: Array, temperature: float) -> tuple[Array, Array]:
+    """Subtract the maximum of the whole batch from every row."""
+    return unshifted(scaled - scaled.max(), temperature)
+
+
+def shifted_upwards(scaled: Array, temperature: float) -> tuple[Array, Array]:
+    """Add the maximum instead of subtracting it."""
+    return unshifted(scaled + scaled.max(axis=-1, keepdims=True), temperature)
+
+
+def shifted_by_positive_part(scaled: Array, temperature: float) -> tuple[Array, Array]:
+    """Subtract max(0, max z): rows of very negative logits underflow."""
+    largest = np.maximum(0, scaled.max(axis=-1, keepdims=True))
+    return unshifted(scaled - largest, temperature)
+
+
+def along_rows(scaled: Array, temperature: float) -> tuple[Array, Array]:
+    """Normalise along the first axis, over the batch."""
+    exponentials = np.exp(scaled - scaled.max(axis=0))
+    return normalised(exponentials, exponentials.sum(axis=0))
+
+
+def over_everything(scaled: Array, temperature: float) -> tuple[Array, Array]:
+    """Normalise by the sum over the whole batch."""
+    exponentials = np.exp(scaled - scaled.max())
+    return normalised(exponentials, exponentials.sum())
+
+
+def maximum_without_keepdims(scaled: Array, temperature: float) -> tuple[Array, Array]:
+    """Subtract row maxima that have lost their axis."""
+    exponentials = np.exp(scaled - scaled.max(axis=-1))
+    return normalised(exponentials, total(exponentials))
+
+
+def neither_with_keepdims(scaled: Array, temperature: float) -> tuple[Array, Array]:
+    """Subtract row maxima and divide by row sums that have lost their axis."""
+    exponentials = np.exp(scaled - scaled.max(axis=-1))
+    return normalised(exponentials, exponentials.sum(axis=-1))
+
+
+def unshifted_without_keepdims(
+    scaled: Array, temperature: float
+) -> tuple[Array, Array]:
+    """Divide exponentials of one common shift by row sums without their axis."""
+    exponentials = np.exp(scaled - scaled.max())
+    return normalised(exponentials, exponentials.sum(axis=-1))
+
+
+def without_keepdims(scaled: Array, temperature: float) -> tuple[Array, Array]:
+    """Divide by row sums that have lost their axis."""
+    exponentials = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
+    return normalised(exponentials, exponentials.sum(axis=-1))
+
+
+def twice(scaled: Array, temperature: float) -> tuple[Array, Array]:
+    """Take the softmax of probabilities."""
+    return shifted_softmax(shifted_softmax(scaled, temperature)[0], temperature)
+
+
+def twice_then_divided(scaled: Array, temperature: float) -> tuple[Array, Array]:
+    """Take the softmax of probabilities over T."""
+    once = shifted_softmax(scaled, temperature)[0]
+    return shifted_softmax(once / temperature, temperature)
+
+
+def through_both(x: Values) -> Array:
+    """Return J (r sum(t) - t): the derivative of the loss on r = softmax(q)."""
+    once = shifted_softmax(x.logits / x.temperature, x.temperature)[0]
+    return jacobian_product(once, x.probs * total(x.targets) - x.targets)
+
+
+def through_both_divided_once(x: Values) -> Array:
+    """Return J_1 (r sum(t) - t) for r = softmax(softmax(z)/T)."""
+    once = shifted_softmax(x.logits, x.temperature)[0]
+    return jacobian_product(once, x.probs * total(x.targets) - x.targets)
+
+
+def in_every_kind(*softmaxes: Softmax) -> Mapping[str, tuple[Steps, ...]]:
+    """Return the replacements of the softmax in every kind."""
+    return {kind: tuple(Steps(softmax=each) for each in softmaxes) for kind in KINDS}
+
+
+TWICE = (
+    Steps(softmax=twice),
+    Steps(student=unscaled, softmax=twice_then_divided),
+    Steps(softmax=twice_then_divided),
+)
+
+ENTRIES = (
+    Mistake(
+        slug="double-softmax",
+        title="Softmax is applied to probabilities that are already a softmax",
+        wrong=r"r = \operatorname{softmax}(q),\quad L = -\sum_j t_j \log r_j",
+        right=r"L = -\sum_j t_j \log q_j",
+        giveaway="The loss cannot fall below log(e + C - 1) - 1 however sure the "
+        "logits are; no entry of r exceeds e/(e + C - 1).",
+        page="gradient-doctor",
+        sources=(
+            "tflearn PR#562",
+            "Safe-DS#581",
+            "DSSM#2",
+            "DANN#7",
+            "dstc-noesis#18",
+            "Deeplab#2",
+        ),
+        kinds={
+            "softmax": TWICE,
+            "loss": TWICE,
+            "gradient": (
+                Steps(softmax=twice, core=through_both),
+                Steps(softmax=twice),
+                Steps(
+                    student=unscaled,
+                    softmax=twice_then_divided,
+                    core=through_both_divided_once,
+                ),
+                Steps(student=unscaled, softmax=twice_then_divided),
+                Steps(softmax=twice_then_divided, core=through_both, power=-2),
+                Steps(softmax=twice_then_divided),
+            ),
+        },
+    ),
+    Mistake(
+        slug="wrong-axis",
+        title="Softmax runs over the batch, not over the classes",
+        wrong=r"q_{ni} = \frac{e^{z_{ni}}}{\sum_m e^{z_{mi}}}",
+        right=r"q_{ni} = \frac{e^{z_{ni}}}{\sum_j e^{z_{nj}}}",
+        giveaway="The columns of q sum to one, and the rows do not.",
+        page="gradient-doctor",
+        sources=(
+            "d2l-en PR#2274",
+            "euclidesdb#2",
+            "MicrosoftDocs PR#21",
+            "DRLinAction#32",
+            "nntrainer PR#430",
+            "aprender PR#2152",
+        ),
+        kinds=in_every_kind(along_rows),
+    ),
+    Mistake(
+        slug="whole-batch-sum",
+        title="One sum over the whole batch normalises every row",
+        wrong=r"q_{ni} = \frac{e^{z_{ni}}}{\sum_m \sum_j e^{z_{mj}}}",
+        right=r"q_{ni} = \frac{e^{z_{ni}}}{\sum_j e^{z_{nj}}}",
+        giveaway="All of q together sums to one: right for one row alone, and off "
+        "for two.",
+        page="gradient-doctor",
+        sources=("the one-row code of many answers, given a batch",),
+        kinds=in_every_kind(over_everything),
+    ),
+    Mistake(
+        slug="missing-keepdims",
+        title="The row sums lose their axis, so they are laid along the classes",
+        wrong=r"q_{ni} = \frac{e^{z_{ni}}}{\sum_j e^{z_{ij}}}",
+        right=r"q_{ni} = \frac{e^{z_{ni}}}{\sum_j e^{z_{nj}}}",
+        giveaway="An error about shapes unless N = C; then it runs, and the rows of "
+        "q do not sum to one.",
+        page="gradient-doctor",
+        sources=("HandyRL PR#209", "d2l-vi PR#969"),
+        kinds=in_every_kind(
+            unshifted_without_keepdims,
+            without_keepdims,
+            maximum_without_keepdims,
+            neither_with_keepdims,
+        ),
+    ),
+    Mistake(
+        slug="missing-shift",
+        title="The exponentials are taken without subtracting the maximum",
+        wrong=r"q_i = \frac{e^{z_i}}{\sum_j e^{z_j}} \text{ as it stands}",
+        right=r"q_i = \frac{e^{z_i - m}}{\sum_j e^{z_j - m}},\quad m = \max_j z_j",
+        giveaway="NaN at logits near 1000 and near -1000; right at 400.",
+        page="every-digit",
+        sources=("the code of the thread on separate derivatives",),
+        kinds=in_every_kind(unshifted, unshifted_log_sum),
+        numerical=True,
+    ),
+    Mistake(
+        slug="wrong-shift",
+        title="The maximum is added, or max(0, max z) is subtracted",
+        wrong=r"e^{z_i + m} \text{ or } e^{z_i - \max(0, m)},\quad m = \max_j z_j",
+        right=r"e^{z_i - m}",
+        giveaway="Added: overflows at half the size (NaN at 400). max(0, m): NaN "
+        "where all logits are near -1000.",
+        page="gradient-doctor",
+        sources=("loredart_nn", "FluxML/NNlib.jl PR#43"),
+        kinds=in_every_kind(shifted_upwards, shifted_by_positive_part),
+        numerical=True,
+    ),
+    Mistake(
+        slug="global-max",
+        title="The maximum of the whole batch is subtracted from every row",
+        wrong=r"e^{z_{ni} - \max_m \max_j z_{mj}}",
+        right=r"e^{z_{ni} - \max_j z_{nj}}",
+        giveaway="A row 1000 below the largest of the batch is 0/0 = NaN.",
+        page="gradient-doctor",
+        sources=("crysx_nn#7", "mantasu/cs231n softmax.py", "apache/singa PR#540"),
+        kinds=in_every_kind(shifted_by_global_maximum),
+        numerical=True,
+    ),
+)

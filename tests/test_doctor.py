@@ -1,0 +1,293 @@
+"""The doctor names what is wrong, accuses nothing that is right, and never guesses."""
+
+# T is the temperature, as in the formulas.
+# ruff: noqa: N803
+
+import json
+import re
+from itertools import combinations
+
+import numpy as np
+import pytest
+from styles import RIGHT, UNKNOWN, WRONG, q_of
+
+import softmax_gradients as sg
+from softmax_gradients._pipeline import KINDS, SECOND_ARGUMENT, assemble
+from softmax_gradients.doctor import diagnose
+from softmax_gradients.mistakes import MISTAKES
+
+SHOWN = [
+    (slug, kind, form)
+    for slug, entry in MISTAKES.items()
+    for kind, forms in entry.kinds.items()
+    for form in range(len(forms))
+]
+# One guarded logarithm is like another: every epsilon is tried by one test only.
+FEW = [each for each in SHOWN if each[0] != "epsilon-in-log" or each[2] % 17 == 0]
+EACH = [each for each in SHOWN if each[0] != "epsilon-in-log" or each[2] % 6 == 0]
+
+
+def slugs(report):
+    return {mistake.slug for mistake in report.mistakes}
+
+
+def asked(*names):
+    """Sequences are probed where their mistake is among those to be found."""
+    return {"sequences": "batchmean-over-sequences" in names}
+
+
+def fingerprint(function, kind):
+    """Results at points that the doctor does not use, for equality of functions."""
+    rng = np.random.default_rng(99)
+    found = []
+    for shape, temperature, scale in (
+        ((3, 4), 1.9, 1.0),
+        ((5, 5), 0.8, 1.0),
+        ((2, 3, 4), 2.2, 1.0),
+        ((2, 4), 1.1, 9.0),
+    ):
+        z = rng.normal(scale=scale, size=shape) + rng.normal(size=(*shape[:-1], 1))
+        second = rng.uniform(0.05, 1.2, size=shape)
+        if SECOND_ARGUMENT[kind] == "teacher_logits":
+            second = 3 * rng.normal(size=shape) - 1
+        given = (z,) if SECOND_ARGUMENT[kind] is None else (z, second)
+        try:
+            found.append(np.array(function(*given, temperature)))
+        except ValueError:
+            found.append(None)
+    return found
+
+
+def equal(one, other):
+    return all(
+        (a is None and b is None)
+        or (a is not None and b is not None and np.allclose(a, b, 1e-9, 1e-12, True))
+        for a, b in zip(one, other, strict=True)
+    )
+
+
+@pytest.fixture(scope="module")
+def classes():
+    """For each kind and form of a mistake, the slugs of all equal functions."""
+    prints = {
+        (slug, kind, form): fingerprint(MISTAKES[slug].function(kind, form), kind)
+        for slug, kind, form in SHOWN
+    }
+    return {
+        key: {key[0]}
+        if MISTAKES[key[0]].numerical
+        else {
+            other[0]
+            for other in prints
+            if other[1] == key[1]
+            and not MISTAKES[other[0]].numerical
+            and equal(prints[key], prints[other])
+        }
+        for key in prints
+    }
+
+
+@pytest.mark.parametrize(("slug", "kind", "form"), EACH)
+def test_the_confusion_matrix_is_the_identity_over_classes(slug, kind, form, classes):
+    report = diagnose(MISTAKES[slug].function(kind, form), kind, **asked(slug))
+    assert not report.ok
+    assert slugs(report) == classes[slug, kind, form]
+    assert all(len(each) == 1 for each in report.explanations)
+    assert report.example is not None
+    assert not np.allclose(report.example.yours, report.example.right, rtol=1e-4)
+    assert re.fullmatch(r"[^\\]*", str(report))
+    json.dumps(report.to_dict(), allow_nan=False)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize(("slug", "kind", "form"), FEW[::13])
+def test_other_random_inputs_show_the_same(slug, kind, form, seed, classes):
+    function = MISTAKES[slug].function(kind, form)
+    report = diagnose(function, kind, seed=seed, **asked(slug))
+    assert slugs(report) == classes[slug, kind, form]
+
+
+@pytest.mark.parametrize(("slug", "kind", "form"), FEW[1::13])
+def test_float32_shows_the_same(slug, kind, form, classes):
+    double = MISTAKES[slug].function(kind, form)
+
+    def single(*arguments):
+        *arrays, temperature = arguments
+        cast = [a if a.dtype.kind == "i" else a.astype(np.float32) for a in arrays]
+        return np.asarray(double(*cast, temperature), dtype=np.float32)
+
+    if SECOND_ARGUMENT[kind] is None:
+        report = diagnose(lambda z, T: single(z, T), kind, **asked(slug))
+    else:
+        report = diagnose(lambda z, s, T: single(z, s, T), kind, **asked(slug))
+    assert classes[slug, kind, form] <= slugs(report)
+
+
+@pytest.mark.parametrize(("slug", "kind", "form"), FEW[2::13])
+def test_the_order_of_the_classes_does_not_matter(slug, kind, form, classes):
+    """Computed with the classes in another order, and put back."""
+    function = MISTAKES[slug].function(kind, form)
+
+    def back(result):
+        if kind in ("jacobian", "hessian"):
+            return result[..., ::-1, ::-1]
+        return result if result.ndim == 0 else result[..., ::-1]
+
+    def one(z, T):
+        return back(function(z[..., ::-1], T))
+
+    def two(z, s, T):
+        if s.ndim < z.ndim:
+            return back(function(z[..., ::-1], z.shape[-1] - 1 - s, T))
+        return back(function(z[..., ::-1], s[..., ::-1], T))
+
+    if slug == "missing-keepdims":
+        pytest.skip("its result depends on the order: the sums lie along the classes")
+    wrapped = one if SECOND_ARGUMENT[kind] is None else two
+    assert slugs(diagnose(wrapped, kind, **asked(slug))) == classes[slug, kind, form]
+
+
+def pairs():
+    """Two mistakes that replace different steps, every compatible pair of slugs."""
+    chosen = {}
+    for kind in KINDS:
+        single = [(s, f) for s, k, f in SHOWN if k == kind]
+        for (one, first), (two, second) in combinations(single, 2):
+            steps = [
+                MISTAKES[one].kinds[kind][first],
+                MISTAKES[two].kinds[kind][second],
+            ]
+            if one != two and not steps[0].replaced & steps[1].replaced:
+                chosen.setdefault((kind, one, two), steps)
+    return chosen
+
+
+PAIRS = pairs()
+
+
+def test_two_mistakes_together_are_both_named():
+    """Unless one mistake alone is the same function: then that one is named."""
+    simpler = []
+    sample = list(PAIRS.items())[:: max(1, len(PAIRS) // 50)]
+    for (kind, one, two), steps in sample:
+        function = assemble(kind, *steps)
+        report = diagnose(function, kind, **asked(one, two))
+        assert not report.ok, (kind, one, two)
+        if len(report.explanations) and len(report.explanations[0]) == 1:
+            slug = report.explanations[0][0]
+            forms = range(len(MISTAKES[slug].kinds[kind]))
+            same = [MISTAKES[slug].function(kind, form) for form in forms]
+            target = fingerprint(function, kind)
+            numerical = MISTAKES[one].numerical or MISTAKES[two].numerical
+            assert numerical or any(
+                equal(fingerprint(each, kind), target) for each in same
+            ), (kind, one, two, slug)
+            simpler.append((kind, one, two))
+            continue
+        assert {one, two} <= slugs(report), (kind, one, two, report.explanations)
+    assert len(simpler) < 0.1 * len(sample)
+
+
+def test_three_mistakes_together_are_all_named():
+    def gradient(z, t, T=1.0):
+        return -t * (
+            1 - sg.softmax(z, T, axis=1)
+        )  # no single rows: they have no axis 1
+
+    report = diagnose(gradient, "gradient")
+    assert {"diagonal-jacobian", "missing-temperature", "missing-batch-mean"} in [
+        set(each) for each in report.explanations
+    ]
+    assert report.verdict == "gradient: wrong, by 3 known mistakes together."
+
+
+@pytest.mark.parametrize(("kind", "function"), RIGHT)
+def test_what_is_right_is_never_accused(kind, function):
+    report = diagnose(function, kind)
+    assert report.ok, str(report)
+    assert not report.mistakes
+    assert report.example is None
+    assert report.verdict == f"{kind}: right."
+
+
+@pytest.mark.parametrize(("kind", "function", "names"), WRONG)
+def test_other_code_for_a_mistake_has_its_name(kind, function, names):
+    report = diagnose(function, kind)
+    assert names <= slugs(report), str(report)
+
+
+@pytest.mark.parametrize(("kind", "function"), UNKNOWN)
+def test_an_unknown_mistake_has_no_name(kind, function):
+    report = diagnose(function, kind)
+    assert not report.ok
+    assert not report.mistakes
+    assert "not a mistake I know" in str(report)
+    assert report.evidence or report.factor
+
+
+def test_torch_functions_need_an_adapter_only():
+    torch = pytest.importorskip("torch")
+    functional = torch.nn.functional
+
+    def gradient(z, t, temperature=1.0):
+        z = z.clone().requires_grad_()
+        functional.cross_entropy(z / temperature, t).backward()
+        return z.grad
+
+    assert diagnose(gradient, "gradient", to_array=torch.from_numpy).ok
+
+
+def test_jax_functions_need_an_adapter_only():
+    jax = pytest.importorskip("jax")
+
+    def loss(z, t, temperature=1.0):
+        return -(t * jax.nn.log_softmax(z / temperature)).sum(axis=-1).mean()
+
+    assert diagnose(jax.grad(loss), "gradient", to_array=jax.numpy.asarray).ok
+
+
+def test_scipy_functions_are_right():
+    special = pytest.importorskip("scipy.special")
+    assert diagnose(lambda z, T: special.softmax(z / T, axis=-1), "softmax").ok
+
+
+def test_unnormalised_targets_can_be_ruled_out():
+    def gradient(z, t):
+        return (q_of(z) - t) / len(z)
+
+    assert diagnose(gradient, "gradient", targets="distribution").ok
+    report = diagnose(gradient, "gradient")
+    assert slugs(report) == {"unnormalised-targets"}
+    assert "It is right where the targets sum to one." in report.evidence
+
+
+def test_sequences_count_where_they_are_asked_for():
+    def gradient(z, t):
+        return (q_of(z) * t.sum(-1, keepdims=True) - t) / len(z)
+
+    report = diagnose(gradient, "gradient")
+    assert report.ok
+    assert "batchmean-over-sequences" in str(report)
+    report = diagnose(gradient, "gradient", sequences=True)
+    assert slugs(report) == {"batchmean-over-sequences"}
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("kind", ["loss", "gradient", "temperature_gradient"])
+def test_reductions(reduction, kind):
+    function = {
+        "loss": sg.cross_entropy,
+        "gradient": sg.cross_entropy_gradient,
+        "temperature_gradient": sg.cross_entropy_temperature_gradient,
+    }[kind]
+
+    def reduced(z, t, temperature=1.0):
+        return function(z, t, temperature, reduction=reduction)
+
+    assert diagnose(reduced, kind, reduction=reduction).ok
+    other = "sum" if reduction == "mean" else "mean"
+    report = diagnose(reduced, kind, reduction=other)
+    if reduction == "none" and kind != "gradient":
+        assert "returns shape (3,) where () is asked" in str(report)
+    else:
+        assert not report.ok

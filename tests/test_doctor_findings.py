@@ -1,0 +1,476 @@
+"""What the doctor says besides names: findings, factors, arguments, the report."""
+
+# T is the temperature, as in the formulas.
+# ruff: noqa: N803
+
+import math
+
+import numpy as np
+import pytest
+from styles import q_of
+
+import softmax_gradients as sg
+from softmax_gradients.doctor import Factor, assert_correct, diagnose
+
+
+def right(z, t):
+    return (q_of(z) * t.sum(1, keepdims=True) - t) / len(z)
+
+
+def text(function, kind="gradient", **options):
+    return str(diagnose(function, kind, **options))
+
+
+def test_an_exception_is_a_finding():
+    def gradient(z, t):
+        raise RuntimeError("not today")
+
+    report = diagnose(gradient, "gradient")
+    assert not report.ok
+    assert not report.checked
+    assert "it raises RuntimeError: not today." in str(report)
+    assert "could not be checked" in report.verdict
+
+
+@pytest.mark.parametrize(
+    ("result", "told"),
+    [
+        ((1, 2), "returns a tuple of 2, not one array"),
+        ("text", "returns str of <U4"),
+        ([[1], [2, 3]], "returns list, not an array"),
+        (np.zeros(7), "returns shape (7,) where (3, 4) is asked"),
+    ],
+)
+def test_what_is_no_array_of_the_right_shape_is_a_finding(result, told):
+    assert told in text(lambda z, t: result)
+
+
+def test_arguments_that_are_changed_are_a_finding():
+    def gradient(z, t):
+        g = right(z, t)
+        z -= 1
+        return g
+
+    report = diagnose(gradient, "gradient")
+    assert report.ok
+    assert "It changes its arguments in place." in report.findings
+
+
+def test_global_state_that_is_changed_is_a_finding():
+    def gradient(z, t):
+        np.random.rand()  # noqa: NPY002
+        np.seterr(all="warn", under="raise")
+        return right(z, t)
+
+    findings = diagnose(gradient, "gradient").findings
+    assert "It draws from NumPy's global random state." in findings
+    assert "It changes how NumPy handles floating-point errors." in findings
+
+
+def test_axes_of_length_one_are_a_finding_only():
+    report = diagnose(lambda z, t: np.array([sg.cross_entropy(z, t)]), "loss")
+    assert report.ok
+    assert "It returns shape (1,) where () is asked." in report.findings
+
+
+def test_masks_are_a_finding_only():
+    def loss(z, t):
+        s = z - z.max(1, keepdims=True)
+        return -(t * (s - np.log(np.exp(s).sum(1, keepdims=True)))).sum() / len(z)
+
+    report = diagnose(loss, "loss")
+    assert report.ok
+    assert "masked class" in str(report)
+
+
+def test_a_failure_at_large_logits_is_a_finding():
+    def softmax(z):
+        return q_of(np.clip(z, -600, 600))
+
+    report = diagnose(softmax, "softmax")
+    assert report.ok
+    assert "It fails at large numbers: logits near 1000" in str(report)
+
+    def refuses(z):
+        if np.abs(z).max() > 100:
+            raise ValueError("too large")
+        return q_of(z)
+
+    assert "With logits near 400 it raises ValueError" in text(refuses, "softmax")
+
+
+def test_rows_that_run_as_square_batches_are_told():
+    def gradient(z, y):
+        q = np.exp(z - z.max())
+        q /= q.sum()
+        q[y] -= 1
+        return q
+
+    report = diagnose(gradient, "gradient")
+    assert report.ok
+    assert "Batches run where N = C only, and wrongly there." in report.findings
+    assert report.checked[0] == "one row at a time"
+
+
+def test_code_for_one_row_given_a_batch_is_told():
+    def softmax(z):
+        e = np.exp(z - z.max())
+        return e / e.sum()
+
+    assert "It is right for one row at a time." in text(softmax, "softmax")
+
+    def gradient(z, t):
+        return softmax(z) - t
+
+    assert "For one row at a time it is unnormalised-targets alone." in text(gradient)
+
+
+def one_row_softmax(z):
+    e = np.exp(z - np.max(z))
+    return e / np.sum(e)
+
+
+def one_row_gradient(z, t):
+    return one_row_softmax(z) - t
+
+
+def one_row_diagonal(z, t):
+    return -t * (1 - one_row_softmax(z))
+
+
+@pytest.mark.parametrize(
+    ("function", "kind", "first", "alone"),
+    [
+        (
+            one_row_softmax,
+            "softmax",
+            "softmax: right for one row; on a batch wrong",
+            (),
+        ),
+        (
+            one_row_diagonal,
+            "gradient",
+            "gradient: for one row at a time it is diagonal-jacobian; on a batch wrong",
+            ("diagonal-jacobian",),
+        ),
+        (
+            lambda z: np.exp(z) / np.exp(z).sum(),
+            "softmax",
+            "softmax: for one row at a time it is missing-shift; on a batch wrong",
+            ("missing-shift",),
+        ),
+        (
+            lambda z: np.maximum(one_row_softmax(z), 0.3) if z.ndim > 1 else q_of(z),
+            "softmax",
+            "softmax: right for one row; on a batch wrong, and not a mistake I know",
+            (),
+        ),
+    ],
+)
+def test_what_one_row_shows_comes_first(function, kind, first, alone):
+    report = diagnose(function, kind)
+    verdict, advice, *_ = str(report).splitlines()
+    assert verdict.startswith(first)
+    assert 'ask with rows="one"' in advice
+    assert report.one_row == alone
+    assert report.to_dict()["one_row"] == list(alone)
+    assert advice in report._repr_markdown_().splitlines()
+    with pytest.raises(AssertionError, match=first):
+        assert_correct(function, kind)
+
+
+def test_one_row_with_as_many_mistakes_as_a_batch_is_not_told():
+    report = diagnose(lambda z, t: -t * (1 - q_of(z)) / len(z), "gradient")
+    assert report.one_row is None
+    assert report.to_dict()["one_row"] is None
+    report = diagnose(lambda z: q_of(z) ** 2, "softmax")
+    assert report.one_row is None
+
+
+def test_one_row_can_be_asked_for():
+    assert_correct(one_row_softmax, "softmax", rows="one")
+    assert_correct(one_row_gradient, "gradient", rows="one", targets="distribution")
+    report = diagnose(one_row_diagonal, "gradient", rows="one")
+    assert [len(each) for each in report.explanations] == [1, 1, 1]
+    assert report.explanations[0] == ("diagonal-jacobian",)
+    assert report.one_row is None
+    assert report.checked[0] == "one row at a time"
+    assert report.example.logits.shape == (3,)
+    assert report.verdict == "gradient: wrong, by a known mistake."
+
+
+def test_a_function_that_takes_no_row_is_told():
+    report = diagnose(lambda z, t: right(z[:, :], t), "gradient", rows="one")
+    assert not report.checked
+    assert "it raises IndexError" in str(report)
+
+
+def test_a_report_reads_well_at_a_prompt():
+    report = diagnose(one_row_diagonal, "gradient")
+    assert repr(report) == str(report)
+    assert "Report(" not in repr(report)
+
+
+def test_other_names_leave_out_what_is_shared():
+    report = diagnose(lambda z, t, T: -t * (1 - q_of(z, T)), "gradient")
+    assert (
+        "diagonal-jacobian is the same function here as jacobian-row-sums and "
+        "zero-off-diagonal." in str(report).splitlines()
+    )
+
+
+def test_a_numerical_mistake_alone_is_right_at_ordinary_logits():
+    def softmax(z):
+        e = np.exp(z)
+        return e / e.sum(axis=1, keepdims=True)
+
+    verdict = diagnose(softmax, "softmax").verdict
+    told = "right at ordinary logits, fails at large ones: missing-shift"
+    assert verdict == f"softmax: {told}."
+
+    def gradient(z, t):
+        return -t * (1 - softmax(z)) / len(z)
+
+    verdict = diagnose(gradient, "gradient").verdict
+    assert verdict == "gradient: wrong, by 2 known mistakes together."
+
+
+@pytest.mark.parametrize(
+    ("guarded", "told"),
+    [
+        (lambda q: q + 1e-8, "epsilon = 1e-08, added to the probability."),
+        (
+            lambda q: np.maximum(q, 1e-5),
+            "epsilon = 1e-05, the least that the probability may be.",
+        ),
+    ],
+)
+def test_the_epsilon_is_told(guarded, told):
+    def loss(z, t):
+        return -(t * np.log(guarded(q_of(z)))).sum() / len(z)
+
+    assert f"epsilon-in-log: {told}" in diagnose(loss, "loss").evidence
+
+
+def test_all_mistakes_act_in_the_example():
+    def gradient(z, t, T):  # for distributions: three mistakes
+        return -t * (1 - sg.softmax(z, T, axis=1))
+
+    example = diagnose(gradient, "gradient").example
+    assert example.temperature != 1
+    assert len(example.logits) > 1
+
+    def difference(z, t, T):
+        return (sg.softmax(z, T, axis=1) - t) / len(z)
+
+    example = diagnose(difference, "gradient").example
+    assert example.temperature != 1
+    assert example.second.sum() != len(example.second)
+
+
+def test_uncentred_logits_show_in_the_smallest_example():
+    def gradient(z, v, T):
+        return (z - v) / z.shape[1] / T**2 / len(z)
+
+    report = diagnose(gradient, "distillation_gradient")
+    z, v = report.example.logits, report.example.second
+    assert z.sum() != v.sum()
+    assert "(in the example: -0.5)" in report.invariant
+
+
+def test_a_missing_axis_in_one_of_two_softmaxes_is_not_known():
+    def gradient(z, v):
+        h = np.exp(v - v.max(axis=1, keepdims=True))
+        return (q_of(z) - h / h.sum(axis=1)) / z.shape[0]
+
+    report = diagnose(gradient, "distillation_gradient")
+    assert not report.ok
+    assert not report.mistakes
+
+
+def test_a_function_right_for_square_batches_is_checked_on_them():
+    def gradient(z, t):
+        if z.ndim == 1 or len(z) != z.shape[1]:
+            raise ValueError("square, please")
+        return right(z, t)
+
+    report = diagnose(gradient, "gradient")
+    assert report.ok
+    assert report.checked[0] == "batches with N = C"
+
+
+@pytest.mark.parametrize(
+    ("function", "factor"),
+    [
+        (lambda z, t, T: 0.5 * sg.cross_entropy_gradient(z, t, T), "0.5"),
+        (lambda z, t, T: -2 * T * sg.cross_entropy_gradient(z, t, T), "-2 T"),
+        (lambda z, t, T: sg.cross_entropy_gradient(z, t, T) / T**3, "1/T^3"),
+        (lambda z, t, T: -T * T * sg.cross_entropy_gradient(z, t, T), "-T^2"),
+    ],
+)
+def test_factors(function, factor):
+    report = diagnose(function, "gradient")
+    assert not report.ok
+    assert str(report.factor) == factor
+    assert report.to_dict()["factor"] == factor
+
+
+def test_factors_print_as_they_are_written():
+    assert str(Factor(1.0, 0, 1, -1)) == "N/C"
+    assert str(Factor(-1.0, 1, 0, -2)) == "-T/C^2"
+
+
+def test_a_known_mistake_can_have_a_factor_too():
+    report = diagnose(lambda z, t: len(z) * right(z, t), "gradient")
+    assert report.mistakes[0].slug == "missing-batch-mean"
+    assert str(report.factor) == "N"
+    assert report.invariant == "the batch given twice should have the same mean"
+
+
+@pytest.mark.parametrize("name", ["temperature", "T", "tau", "temp"])
+def test_the_temperature_is_found_by_name(name):
+    space = {"softmax": sg.softmax}
+    exec(f"def f(z, axis=-1, *, {name}=1.0): return softmax(z, {name})", space)
+    assert "several temperatures" in diagnose(space["f"], "softmax").checked
+
+
+@pytest.mark.parametrize(
+    ("function", "taken"),
+    [
+        (lambda z, *rest: sg.softmax(z, *rest), True),
+        (lambda *everything: sg.softmax(*everything), True),
+        (lambda z, divisor: sg.softmax(z, divisor), True),
+        (lambda z, divisor=1.0: sg.softmax(z, divisor), True),
+        (lambda z, axis=1: sg.softmax(z), False),
+        (lambda z, axis=-1: sg.softmax(z), False),
+        (lambda z: sg.softmax(z), False),
+    ],
+)
+def test_the_temperature_is_read_from_the_signature(function, taken):
+    report = diagnose(function, "softmax")
+    assert report.ok
+    assert ("several temperatures" in report.checked) == taken
+
+
+def test_functions_without_a_signature_are_called_with_all():
+    report = diagnose(min, "softmax")  # Python cannot tell its arguments
+    assert not report.ok
+    assert "raises" in str(report)
+
+
+def test_tensors_are_detached():
+    class Tensor:
+        def __init__(self, array):
+            self.array = array
+
+        def detach(self):
+            return self
+
+        def cpu(self):
+            return self.array
+
+    assert diagnose(lambda z, t: Tensor(right(z, t)), "gradient").ok
+
+
+def test_integers_are_numbers():
+    report = diagnose(lambda z: np.ones(z.shape, dtype=int), "softmax")
+    assert not report.ok
+    np.testing.assert_array_equal(report.example.yours, [[1, 1, 1]])
+
+
+def test_too_few_arguments_are_a_finding():
+    report = diagnose(lambda z: z, "gradient")
+    assert not report.ok
+    assert "takes too few arguments (1)" in str(report)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"kind": "gardient"}, "kind must be one of softmax, .* got 'gardient'"),
+        ({"targets": "some"}, "targets must be 'any' or 'distribution', got 'some'"),
+        ({"reduction": "average"}, "reduction must be one of .* got 'average'"),
+        ({"rows": "two"}, "rows must be 'batch' or 'one', got 'two'"),
+    ],
+)
+def test_other_words_raise(options, told):
+    with pytest.raises(ValueError, match=told):
+        diagnose(right, options.pop("kind", "gradient"), **options)
+
+
+def test_assert_correct_passes_or_carries_the_report():
+    assert_correct(right, "gradient")
+    with pytest.raises(AssertionError, match="diagonal-jacobian"):
+        assert_correct(lambda z, t: -t * (1 - q_of(z)) / len(z), "gradient")
+
+
+def test_the_example_can_be_recomputed_by_hand():
+    report = diagnose(lambda z, t: -t * (1 - q_of(z)) / len(z), "gradient")
+    e = [math.exp(x) for x in (2.0, 0.5, -1.0)]
+    q = [x / sum(e) for x in e]
+    np.testing.assert_allclose(report.example.logits, [[2.0, 0.5, -1.0]])
+    np.testing.assert_allclose(report.example.second, [[0.0, 1.0, 0.0]])
+    np.testing.assert_allclose(report.example.right, [[q[0], q[1] - 1, q[2]]])
+    np.testing.assert_allclose(report.example.yours, [[0, q[1] - 1, 0]], atol=1e-15)
+    assert report.invariant == "each row should sum to zero (in the example: -0.8247)"
+
+
+def test_the_report_renders_in_a_notebook():
+    report = diagnose(lambda z, t: -t * (1 - q_of(z)), "gradient")
+    shown = report._repr_markdown_()
+    assert "[diagonal-jacobian](mistakes.md#diagonal-jacobian)" in shown
+    assert "[summation-mistake](summation-mistake.ipynb)" in shown
+    assert "2 known mistakes together" in shown
+    for name in report.explanations[1]:
+        assert name in shown
+    assert diagnose(right, "gradient")._repr_markdown_().startswith("**gradient: right")
+
+
+def test_what_is_not_finite_is_a_word_in_json():
+    def loss(z, y):
+        return -np.log(q_of(z)[range(len(z)), y]).mean()
+
+    assert diagnose(loss, "loss").to_dict()["example"]["yours"] == "inf"
+
+
+def test_evidence_counts_what_is_off():
+    report = diagnose(lambda z: np.maximum(q_of(z), 0.02), "softmax")
+    assert not report.mistakes
+    assert any("results are off" in each for each in report.evidence)
+    report = diagnose(lambda z: z * np.nan, "softmax")
+    assert "6 of them are not finite." in report.evidence
+    assert report.invariants == {}
+
+
+def test_one_row_at_a_time_can_be_wrong_too():
+    def gradient(z, y):
+        q = np.exp(z - max(z))
+        q /= sum(q)
+        return [(k == y) - each for k, each in enumerate(q)]
+
+    report = diagnose(gradient, "gradient")
+    assert [mistake.slug for mistake in report.mistakes] == ["flipped-sign"]
+    assert report.checked[0] == "one row at a time"
+    assert report.example.logits.shape == (3,)
+
+
+def test_a_small_error_has_an_example_too():
+    def gradient(z, t):
+        assert len(z) > 1
+        return 1.01 * right(z, t)
+
+    report = diagnose(gradient, "gradient")
+    assert str(report.factor) == "1.01"
+    np.testing.assert_allclose(report.example.yours, 1.01 * report.example.right)
+
+
+def test_one_entry_that_is_not_finite_is_no_known_mistake():
+    def gradient(z, t):
+        g = right(z, t)
+        g[0, 0] = np.nan
+        return g
+
+    report = diagnose(gradient, "gradient")
+    assert not report.ok
+    assert not report.mistakes
+    assert report.factor is None

@@ -1,0 +1,397 @@
+"""The catalogue: every entry computes what it says, and every claim holds."""
+
+# T is the temperature, as in the formulas.
+# ruff: noqa: N803
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import softmax_gradients as sg
+from softmax_gradients._pipeline import (
+    KINDS,
+    RIGHT_POWER,
+    WITH_TARGETS,
+    WITH_TEACHER,
+    Steps,
+    assemble,
+    merge,
+)
+from softmax_gradients.doctor._plain import plain
+from softmax_gradients.mistakes import CHAPTERS, MISTAKES, THEMES
+
+ROOT = Path(__file__).parents[1]
+TEMPERATURE = 1.7
+LOGITS = np.array([[2.0, 0.5, -1.0, 1.2], [-0.3, 1.1, 0.4, 2.2], [0.1, 0.2, 1.9, 3.0]])
+OTHER = np.array([[0.4, 0.7, 0.2, 0.9], [0.3, 0.1, 1.2, 0.6], [1.0, 0.8, 0.5, 0.1]])
+SEQUENCES = np.stack([LOGITS, LOGITS[::-1] / 2])
+
+SHOWN = [
+    pytest.param(entry, kind, form, id=f"{slug}-{kind}-{form}")
+    for slug, entry in MISTAKES.items()
+    for kind, forms in entry.kinds.items()
+    for form in range(len(forms))
+]
+RIGHT = {
+    "softmax": sg.softmax,
+    "jacobian": sg.softmax_jacobian,
+    "vjp": sg.softmax_vjp,
+    "log_softmax_vjp": sg.log_softmax_vjp,
+    "loss": sg.cross_entropy,
+    "gradient": sg.cross_entropy_gradient,
+    "hessian": sg.cross_entropy_hessian,
+    "temperature_gradient": sg.cross_entropy_temperature_gradient,
+    "distillation_loss": lambda z, v, temperature=1.0: sg.distillation_loss(
+        z, v, temperature=temperature
+    ),
+    "distillation_gradient": sg.distillation_gradient,
+}
+ONE_ARGUMENT = ("softmax", "jacobian", "hessian")
+
+
+def arguments(kind, logits=LOGITS):
+    """Return the arguments of a kind, at a T that is not 1."""
+    other = np.broadcast_to(OTHER, logits.shape)
+    return (logits,) if kind in ONE_ARGUMENT else (logits, other)
+
+
+def differs(function, kind):
+    """Tell whether a function is off somewhere: batch, square, sequences, large."""
+    calls = [
+        (arguments(kind), TEMPERATURE),
+        (tuple(each[:, :3] for each in arguments(kind)), TEMPERATURE),
+        (arguments(kind, SEQUENCES), TEMPERATURE),
+    ]
+    spread = np.array([[400.0, 399.0, -380.0, 0.0], [-1500.0, -1499, -1501, -1502]])
+    large = [spread] if kind in ONE_ARGUMENT else [spread, OTHER[:2]]
+    calls.append((tuple(large), 1.0))
+    if kind in WITH_TEACHER:
+        calls.append((tuple(large[::-1]), 1.0))
+    if kind in WITH_TARGETS:  # a target of zero on a probability of zero
+        calls.append(((spread, np.array([[1.0, 0, 0, 0], [1.0, 0, 0, 0]])), 1.0))
+    for given, temperature in calls:
+        try:
+            found = function(*given, temperature)
+        except ValueError:  # shapes that do not fit
+            return True
+        if not np.allclose(found, RIGHT[kind](*given, temperature), rtol=1e-9):
+            return True
+    return False
+
+
+def test_slugs_are_anchors_and_differ():
+    assert len(MISTAKES) == sum(map(len, THEMES.values())) == 50
+    for slug, entry in MISTAKES.items():
+        assert slug == entry.slug
+        assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", slug)
+
+
+@pytest.mark.parametrize("entry", MISTAKES.values(), ids=MISTAKES)
+def test_every_entry_is_complete(entry):
+    assert entry.title
+    assert entry.giveaway.endswith(".")
+    assert entry.wrong != entry.right
+    assert entry.sources
+    assert entry.page in CHAPTERS
+    assert set(entry.kinds) <= set(KINDS)
+    ways = [bool(entry.kinds), entry.demonstration is not None, entry.belief]
+    assert sum(ways) == 1
+    for latex in (entry.wrong, entry.right):
+        assert latex.count("{") == latex.count("}")
+        assert "$" not in latex
+        assert not re.search(r"[\\{}]", plain(latex)), plain(latex)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_steps_without_mistakes_are_right(kind):
+    for logits in (LOGITS, LOGITS[:, :2], SEQUENCES):
+        second = arguments(kind)[1:]
+        if logits.shape[-1] == 2:
+            second = tuple(each[:, :2] for each in second)
+        if logits.ndim == 3:
+            second = arguments(kind, SEQUENCES)[1:]
+        found = assemble(kind)(logits, *second, TEMPERATURE)
+        right = RIGHT[kind](logits, *second, TEMPERATURE)
+        np.testing.assert_allclose(found, right, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize(("entry", "kind", "form"), SHOWN)
+def test_the_wrong_form_is_wrong(entry, kind, form):
+    assert differs(entry.function(kind, form), kind)
+
+
+@pytest.mark.parametrize(("entry", "kind", "form"), SHOWN)
+def test_a_numerical_mistake_has_the_right_formula(entry, kind, form):
+    # These are right for a batch of shape (3, 4) at moderate logits, or raise.
+    if entry.slug in ("missing-keepdims", "epsilon-in-log", "batchmean-over-sequences"):
+        return
+    found = entry.function(kind, form)(*arguments(kind), TEMPERATURE)
+    right = RIGHT[kind](*arguments(kind), TEMPERATURE)
+    assert np.allclose(found, right, rtol=1e-9) == entry.numerical
+
+
+def hand(slug, kind, form=0, *, logits=LOGITS, second=None, temperature=TEMPERATURE):
+    """Return what an entry's function gives."""
+    given = (logits,) if kind in ONE_ARGUMENT else (logits, second)
+    return MISTAKES[slug].function(kind, form)(*given, temperature)
+
+
+def test_wrong_forms_by_their_formulas():
+    """Formulas written again, with softmax as the only thing taken as given."""
+    z, t, T = LOGITS, OTHER, TEMPERATURE  # noqa: N806
+    q, q_1, p = sg.softmax(z, T), sg.softmax(z), sg.softmax(t, T)
+    rows = len(z)
+    h = (q - t) / (q * (1 - q))
+    expected = {
+        ("diagonal-jacobian", "gradient"): -t * (1 - q) / T / rows,
+        ("diagonal-jacobian", "vjp"): q * (1 - q) * t / T,
+        ("diagonal-jacobian", "log_softmax_vjp"): (1 - q) * t / T,
+        ("diagonal-jacobian", "distillation_gradient"): -p * (1 - q) / T / rows,
+        ("diagonal-jacobian", "temperature_gradient"): (
+            (z * t * (1 - q)).sum() / T**2 / rows
+        ),
+        ("flipped-sign", "gradient"): (t - q * t.sum(1, keepdims=True)) / T / rows,
+        ("vjp-without-dot-product", "vjp"): q * t / T,
+        ("log-softmax-vjp-transposed", "log_softmax_vjp"): (
+            (t - (q * t).sum(1, keepdims=True)) / T
+        ),
+        ("bce-over-softmax", "loss"): (
+            -(t * np.log(q) + (1 - t) * np.log(1 - q)).sum() / rows
+        ),
+        ("bce-over-softmax", "gradient"): (
+            q * (h - (q * h).sum(1, keepdims=True)) / T / rows
+        ),
+        ("unnormalised-targets", "gradient"): (q - t) / T / rows,
+        ("unnormalised-targets", "loss"): (
+            (np.log(np.exp(z / T).sum(1)) - (t * z).sum(1) / T).mean()
+        ),
+        ("unnormalised-targets", "temperature_gradient"): (
+            ((t - q) * z).sum() / T**2 / rows
+        ),
+        ("gradient-wrt-probabilities", "gradient"): -t / q / rows,
+        ("inverse-square-temperature", "distillation_gradient"): (
+            (q - p) / T**2 / rows
+        ),
+        ("missing-temperature", "distillation_gradient"): (q - p) / rows,
+        ("multiplied-temperature", "softmax"): sg.softmax(z * T),
+        ("doubled-temperature", "softmax"): sg.softmax(z / T**2),
+        ("log-probabilities-not-renormalised", "softmax"): q_1 ** (1 / T),
+        ("log-probabilities-not-renormalised", "loss"): (
+            -(t * np.log(q_1)).sum() / T / rows
+        ),
+        ("temperature-outside-jacobian", "vjp"): (
+            q_1 * (t - (q_1 * t).sum(1, keepdims=True)) / T
+        ),
+        ("uncentred-limit", "distillation_gradient"): (z - t) / 4 / T**2 / rows,
+        ("limit-as-exact", "distillation_gradient"): (
+            sg.high_temperature_limit(z, t, T) / rows
+        ),
+        ("missing-t-squared", "distillation_loss"): sg.kl_divergence(z, t, T),
+        ("reversed-kl", "distillation_loss"): T**2 * sg.kl_divergence(t, z, T),
+        ("kl-input-not-log", "distillation_loss"): (
+            T**2 * (p * (np.log(p) - q)).sum() / rows
+        ),
+        ("one-sided-temperature", "distillation_gradient"): (
+            (q - sg.softmax(t)) / T / rows
+        ),
+        ("double-softmax", "softmax"): sg.softmax(q),
+        ("wrong-axis", "softmax"): sg.softmax(z, T, axis=0),
+        ("whole-batch-sum", "softmax"): np.exp(z / T) / np.exp(z / T).sum(),
+        ("mean-over-classes", "loss"): sg.cross_entropy(z, t, T) / 4,
+        ("doubled-batch-mean", "loss"): sg.cross_entropy(z, t, T) / rows,
+        ("missing-batch-mean", "loss"): sg.cross_entropy(z, t, T, reduction="sum"),
+    }
+    for (slug, kind), right in expected.items():
+        np.testing.assert_allclose(
+            hand(slug, kind, second=OTHER), right, rtol=1e-11, err_msg=f"{slug} {kind}"
+        )
+
+
+@pytest.mark.parametrize(
+    ("slug", "loss", "gradient", "form"),
+    [
+        ("bce-over-softmax", 0, 0, 0),
+        ("double-softmax", 0, 0, 0),
+        ("double-softmax", 1, 2, 0),
+        ("double-softmax", 2, 4, 0),
+        ("epsilon-in-log", 0, 0, 0),
+        ("epsilon-in-log", 1, 1, 0),
+        ("log-probabilities-not-renormalised", 0, 0, 0),
+        ("multiplied-temperature", 0, 1, 0),
+        ("doubled-temperature", 0, 1, 0),
+    ],
+)
+def test_a_wrong_gradient_can_be_the_right_one_of_a_wrong_loss(
+    slug, loss, gradient, form
+):
+    """The gradients named so are derivatives: central differences agree."""
+    wrong = MISTAKES[slug].function("loss", loss)
+    np.testing.assert_allclose(
+        MISTAKES[slug].function("gradient", gradient)(LOGITS, OTHER, TEMPERATURE),
+        sg.finite_difference(lambda z: wrong(z, OTHER, TEMPERATURE), LOGITS),
+        atol=1e-8,
+    )
+
+
+@pytest.mark.parametrize("slug", ["kl-input-not-log", "reversed-kl"])
+def test_a_wrong_distillation_gradient_is_that_of_its_loss(slug):
+    wrong = MISTAKES[slug].function("distillation_loss")
+    moved = sg.finite_difference(lambda z: wrong(z, OTHER, TEMPERATURE), LOGITS)
+    found = MISTAKES[slug].function("distillation_gradient")(LOGITS, OTHER, TEMPERATURE)
+    np.testing.assert_allclose(found, moved / TEMPERATURE**2, atol=1e-8)
+
+
+@pytest.mark.parametrize("slug", ["multiplied-temperature", "doubled-temperature"])
+@pytest.mark.parametrize("kind", ["temperature_gradient", "hessian", "jacobian", "vjp"])
+def test_a_scaled_temperature_is_differentiated(slug, kind):
+    """Each second form is the derivative of the first kind's wrong function."""
+    row, target = LOGITS[0], np.array([0.1, 0.2, 0.3, 0.4])
+    entry = MISTAKES[slug]
+
+    def loss(logits, temperature):
+        return entry.function("loss")(logits, target, temperature)
+
+    def probs(logits):
+        return entry.function("softmax")(logits, TEMPERATURE)
+
+    if kind == "temperature_gradient":
+        moved = sg.finite_difference(lambda T: loss(row, T), TEMPERATURE)
+        found = entry.function(kind, 1)(row, target, TEMPERATURE)
+    elif kind == "hessian":
+        gradient = entry.function("gradient", 1)
+        moved = sg.finite_difference(lambda z: gradient(z, target, TEMPERATURE), row)
+        found = entry.function(kind, 1)(row, TEMPERATURE)
+    elif kind == "jacobian":
+        moved = sg.finite_difference(probs, row)
+        found = entry.function(kind, 1)(row, TEMPERATURE)
+    else:
+        moved = target @ sg.finite_difference(probs, row)
+        found = entry.function(kind, 1)(row, target, TEMPERATURE)
+    np.testing.assert_allclose(found, moved, atol=1e-8)
+
+
+def test_the_off_diagonal_sign_is_the_same_in_jacobian_product_and_gradient():
+    row, target = LOGITS[0], OTHER[0]
+    entry = MISTAKES["flipped-sign"]
+    jacobian = entry.function("jacobian", 1)(row, TEMPERATURE)
+    q = sg.softmax(row, TEMPERATURE)
+    right = -np.outer(q, q) / TEMPERATURE
+    off = ~np.eye(4, dtype=bool)
+    np.testing.assert_allclose(jacobian[off], -right[off])
+    for kind, second, cotangent in (
+        ("vjp", OTHER[1], OTHER[1]),
+        ("gradient", target, -target / q),
+    ):
+        found = entry.function(kind, 1)(row, second, TEMPERATURE)
+        np.testing.assert_allclose(found, jacobian.T @ cotangent)
+
+
+def test_a_mistake_does_not_show_in_every_kind():
+    entry = MISTAKES["diagonal-hessian"]
+    with pytest.raises(ValueError, match="shows \\(hessian\\), got 'loss'"):
+        entry.function("loss")
+
+
+def test_mistakes_in_the_same_step_cannot_be_made_together():
+    with pytest.raises(ValueError, match="both replace power"):
+        merge(Steps(power=0), Steps(power=-2))
+    assert merge(Steps(power=0), Steps(sign=-1.0)).replaced == {"power", "sign"}
+
+
+def test_the_powers_of_the_temperature_cover_every_kind():
+    assert set(RIGHT_POWER) == set(KINDS) == set(RIGHT)
+
+
+def shown(slug):
+    entry = MISTAKES[slug]
+    return (entry.counterexample or entry.demonstration)()
+
+
+def test_t_squared_on_both_losses_changes_no_ratio():
+    without, both, soft = shown("t-squared-on-hard-loss").values()
+    assert both == pytest.approx(without)
+    assert soft == pytest.approx(16 * without)
+
+
+def test_a_teacher_that_is_not_detached_has_a_gradient():
+    student, teacher = shown("teacher-not-detached").values()
+    z, v = np.array([2.0, 0.5, -1.0]), np.array([1.0, 2.5, -2.0])
+    p, q = sg.softmax(v, 2.0), sg.softmax(z, 2.0)
+    ratio = np.log(p / q)
+    np.testing.assert_allclose(teacher, p * (ratio - p @ ratio) / 2, atol=1e-9)
+    np.testing.assert_allclose(student, (q - p) / 2)
+    assert np.abs(teacher).min() > 0.01
+
+
+def test_one_weighted_row_does_not_feel_its_weight():
+    by_rows, by_weights, heavy, light = shown("weighted-mean").values()
+    assert heavy == light
+    assert by_rows == pytest.approx(2 * by_weights)
+
+
+def test_the_conventions_of_label_smoothing():
+    uniform, whole, mixed, others, larger = shown("label-smoothing-convention").values()
+    assert (uniform, whole, mixed) == pytest.approx((1.0, 2 - 0.2, 1 + 0.2 - 0.05))
+    np.testing.assert_allclose(others, larger)
+
+
+def test_aliased_probabilities_sum_to_zero_afterwards():
+    before, after = shown("aliased-probabilities").values()
+    assert before == pytest.approx(1)
+    assert after == pytest.approx(0, abs=1e-15)
+
+
+def test_float32_differences_get_worse_as_the_step_shrinks():
+    *single, double = shown("float32-finite-difference").values()
+    assert single == sorted(single)
+    assert single[-1] > 0.1
+    assert double < 1e-9
+
+
+def test_t_squared_does_not_free_the_gradient_of_t():
+    cold, warm, hot = shown("temperature-independent-gradient").values()
+    difference = sg.high_temperature_limit([2.0, 0.5, -1.0], [1.0, 2.5, -2.0])
+    limit = float(np.linalg.norm(difference))
+    errors = [abs(norm / limit - 1) for norm in (cold, warm, hot)]
+    assert errors[2] < 0.03
+    assert min(errors[:2]) > 0.05
+
+
+def test_kl_and_cross_entropy_differ_by_a_constant():
+    one, other, gradient, same = shown("kl-differs-from-cross-entropy").values()
+    assert one == pytest.approx(other)
+    np.testing.assert_allclose(gradient, same, atol=1e-15)
+
+
+def test_the_shift_has_no_derivative():
+    values = list(shown("derivative-through-the-maximum").values())
+    assert values == pytest.approx([values[0]] * 3)
+
+
+def test_softmax_sees_a_factor_and_log_sum_exp_a_shift():
+    probs, shifted, scaled, difference = shown("softmax-ignores-scale").values()
+    np.testing.assert_allclose(probs, shifted)
+    assert np.abs(probs - scaled).max() > 0.1
+    assert difference == pytest.approx(3)
+
+
+def test_double_softmax_has_a_floor():
+    """-log of the largest entry of a second softmax, log(e + C - 1) - 1."""
+    for classes, floor in ((2, 0.313), (10, 1.461), (1000, 5.91)):
+        sure = 100 * np.eye(classes)[:1]
+        loss = MISTAKES["double-softmax"].function("loss")(sure, np.array([0]))
+        assert float(loss) == pytest.approx(np.log(np.e + classes - 1) - 1)
+        assert float(loss) == pytest.approx(floor, abs=5e-3)
+
+
+def test_twice_the_diagonal_bounds_the_hessian():
+    upper = MISTAKES["diagonal-hessian"].function("hessian", 3)(LOGITS, TEMPERATURE)
+    right = sg.cross_entropy_hessian(LOGITS, TEMPERATURE)
+    assert np.linalg.eigvalsh(upper - right).min() > -1e-15
+
+
+def test_log_softmax_twice_is_harmless():
+    once = sg.log_softmax(LOGITS)
+    np.testing.assert_allclose(sg.log_softmax(once), once)
