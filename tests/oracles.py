@@ -107,6 +107,91 @@ def mp_cross_entropy_gradient(logits, targets, temperature=1.0):
         return _floats(derivative(k) for k in range(len(z)))
 
 
+class ExactRow:
+    """A row's softmax, loss and gradients as numbers of mpmath, in time O(C).
+
+    The class of the largest logit has e^0 = 1, and sums leave out what would be
+    subtracted again: the 50 digits of `mpmath.mp` are then enough everywhere.
+    """
+
+    def __init__(self, logits, temperature=1.0):
+        exact = _exact(logits)
+        self.temperature = mpmath.mpf(float(temperature))
+        peak = max(exact)
+        self.largest = exact.index(peak)
+        self.gaps = [(z - peak) / self.temperature for z in exact]
+        self.terms = [mpmath.exp(gap) for gap in self.gaps]
+        self.others = _sums_of_others(self.terms)
+        self.total = 1 + self.others[self.largest]
+
+    def softmax(self):
+        return [term / self.total for term in self.terms]
+
+    def log_softmax(self):
+        log_total = mpmath.log1p(self.others[self.largest])
+        return [gap - log_total for gap in self.gaps]
+
+    def loss(self, targets):
+        log_probs = zip(_exact(targets), self.log_softmax(), strict=True)
+        return -mpmath.fsum(t * value for t, value in log_probs if t)
+
+    def gradient(self, targets):
+        t = _exact(targets)
+        divisor = self.total * self.temperature
+        columns = zip(self.terms, self.others, t, _sums_of_others(t), strict=True)
+        return [(e * rest_t - w * rest_e) / divisor for e, rest_e, w, rest_t in columns]
+
+    def gradient_terms(self, targets):
+        """Return the larger of q_k sum(t) and t_k, over T, for each class."""
+        t = _exact(targets)
+        total, pairs = mpmath.fsum(t), zip(self.softmax(), t, strict=True)
+        return [max(q * total, w) / self.temperature for q, w in pairs]
+
+
+def exact_divergence(student, teacher):
+    """Return KL(p || q) and (q - p)/T for two `ExactRow` of the same T."""
+    q, p = student.softmax(), teacher.softmax()
+    log_probs = zip(student.log_softmax(), teacher.log_softmax(), strict=True)
+    ratios = [log_q - log_p for log_q, log_p in log_probs]
+    # Each term is positive, so 50 digits less those of e^x - 1 - x remain.
+    excess = (mpmath.expm1(x) - x for x in ratios)
+    divergence = mpmath.fsum(w * e for w, e in zip(p, excess, strict=True))
+    difference = [a - b for a, b in zip(q, p, strict=True)]
+    # At the teacher's largest class q - p may be 1 minus 1: the entries sum to 0.
+    k = teacher.largest
+    difference[k] = -mpmath.fsum(difference[:k] + difference[k + 1 :])
+    return divergence, [d / student.temperature for d in difference]
+
+
+def _sums_of_others(values):
+    """Return for each value the sum of all the others, by sums from both ends."""
+    before, after = [mpmath.mpf(0)], [mpmath.mpf(0)]
+    for first, last in zip(values[:-1], values[:0:-1], strict=True):
+        before.append(before[-1] + first)
+        after.append(after[-1] + last)
+    return [a + b for a, b in zip(before, reversed(after), strict=True)]
+
+
+def ulp(exact, dtype):
+    """Return one unit in the last place of `exact`, as a number of the type."""
+    return mpmath.mpf(float(np.spacing(np.abs(dtype(float(exact))))))
+
+
+def ulps(computed, exact, dtype):
+    """Return the largest error, each in units in the last place of its own entry."""
+    return max(
+        float(abs(mpmath.mpf(float(c)) - x) / ulp(x, dtype))
+        for c, x in zip(np.ravel(computed), exact, strict=True)
+    )
+
+
+def normwise_ulps(computed, exact, dtype, size=None):
+    """Return the largest error in units of the largest entry, or of `size`."""
+    pairs = zip(np.ravel(computed), exact, strict=True)
+    error = max(abs(mpmath.mpf(float(c)) - x) for c, x in pairs)
+    return float(error / ulp(max(map(abs, exact)) if size is None else size, dtype))
+
+
 def mp_temperature_gradient(logits, targets=None, temperature=1.0, teacher_logits=None):
     """Return dL/dT of one row by numerical differentiation.
 

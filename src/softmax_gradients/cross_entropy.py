@@ -5,21 +5,30 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ._blocks import fill_rows
 from ._inputs import (
     Array,
     as_logits,
     as_logits_like,
+    as_targets,
     as_temperature,
     as_weights,
     restore_axis,
 )
 from ._reductions import check_reduction, reduce_losses, row_divisor
+from .fused import fused_rows, unchecked_logits, unchecked_targets
 from .softmax import (
+    LIFT,
+    Scaled,
+    at_least_double,
     divide_by_temperature,
+    exponentials,
     log_probabilities,
     probabilities,
+    rounded_like,
     scaled_logits,
     sum_of_others,
+    sum_without_largest,
     times_jacobian,
 )
 
@@ -83,11 +92,15 @@ def cross_entropy(
     2.2395448
     """
     check_reduction(reduction)
-    scores = as_logits(logits, axis=axis)
-    weights = as_weights(targets, scores, axis)
-    scaled = scaled_logits(scores, as_temperature(temperature, scores.dtype))
+    scores, weights, temperature = _read(logits, targets, temperature, axis)
     divisor = row_divisor(reduction, scores)
-    return reduce_losses(row_losses(scaled, weights), reduction, divisor)
+
+    def rows(block: Array, block_weights: Array) -> Array:
+        return row_losses(scaled_logits(block, temperature), block_weights)
+
+    losses = np.empty(scores.shape[:-1], at_least_double(scores))
+    fill_rows(losses, rows, scores, weights)
+    return rounded_like(reduce_losses(losses[()], reduction, divisor), scores)
 
 
 def cross_entropy_gradient(
@@ -151,12 +164,15 @@ def cross_entropy_gradient(
     array([ 0.10650698, -0.89349302,  0.78698604])
     """
     check_reduction(reduction)
-    scores = as_logits(logits, axis=axis)
-    weights = as_weights(targets, scores, axis)
-    temperature = as_temperature(temperature, scores.dtype)
-    scaled = scaled_logits(scores, temperature)
-    gradient = divide_by_temperature(row_gradients(scaled, weights), temperature)
-    return restore_axis(gradient / row_divisor(reduction, scores), axis)
+    scores, weights, temperature = _read(logits, targets, temperature, axis)
+    divisor = row_divisor(reduction, scores)
+
+    def rows(block: Array, block_weights: Array) -> Array:
+        scaled = scaled_logits(block, temperature)
+        return row_gradients(scaled, block_weights, temperature) / divisor
+
+    gradient = np.empty(scores.shape, scores.dtype)
+    return restore_axis(fill_rows(gradient, rows, scores, weights), axis)
 
 
 def cross_entropy_value_and_gradient(
@@ -187,7 +203,9 @@ def cross_entropy_value_and_gradient(
     axis : int, default -1
         The axis of the classes.
     out : ndarray, optional
-        Where to write the gradient: an array of the logits' shape and precision.
+        Where to write the gradient: an array of the logits' shape and precision,
+        which may be the logits. Invalid logits or targets may be found only when
+        part of another `out` is written.
 
     Returns
     -------
@@ -219,18 +237,24 @@ def cross_entropy_value_and_gradient(
     (2.2395448, array([ 0.1065, -0.8935,  0.787 ]))
     """
     check_reduction(reduction)
-    scores = as_logits(logits, axis=axis)
-    weights = as_weights(targets, scores, axis)
+    scores = unchecked_logits(logits, axis)
+    answers = unchecked_targets(targets, scores, axis)
     temperature = as_temperature(temperature, scores.dtype)
-    scaled = scaled_logits(scores, temperature)
     divisor = row_divisor(reduction, scores)
-    loss = reduce_losses(row_losses(scaled, weights), reduction, divisor)
-    gradient = divide_by_temperature(row_gradients(scaled, weights), temperature)
-    gradient = restore_axis(gradient, axis)
-    if out is None:
-        return loss, gradient / divisor
-    _check_out(out, gradient)
-    return loss, np.divide(gradient, divisor, out=out)
+    room = None
+    if out is not None:
+        _check_out(out, restore_axis(scores, axis))
+        room = np.moveaxis(out, axis, -1)
+    losses, gradient, left = fused_rows(scores, answers, temperature, divisor, room)
+    if left.any():  # they are for the plain functions, or the cause of a ValueError
+        scores = as_logits(logits, axis=axis)
+        rest = scores[left], as_targets(targets, scores, axis)[left], temperature
+        losses[left] = cross_entropy(*rest, reduction="none")
+        gradient[left] = cross_entropy_gradient(*rest, reduction="none") / divisor
+    if room is not None and gradient is not room:
+        room[...] = gradient
+    loss = rounded_like(reduce_losses(losses[()], reduction, divisor), scores)
+    return loss, restore_axis(gradient, axis) if out is None else out
 
 
 def cross_entropy_temperature_gradient(
@@ -303,7 +327,7 @@ def cross_entropy_temperature_gradient(
     scores = as_logits(logits, axis=axis)
     temperature = as_temperature(temperature, scores.dtype)
     if targets is not None and teacher_logits is None:
-        weights = as_weights(targets, scores, axis)
+        weights = np.ascontiguousarray(as_weights(targets, scores, axis))
     elif targets is None and teacher_logits is not None:
         teacher = as_logits_like(teacher_logits, scores, "teacher_logits", axis)
         teacher_scaled = scaled_logits(teacher, temperature)
@@ -314,36 +338,90 @@ def cross_entropy_temperature_gradient(
             f"got targets={targets!r} and teacher_logits={teacher_logits!r}"
         )
     scaled = scaled_logits(scores, temperature)
-    if (np.isneginf(scaled.real) & (weights != 0)).any():
+    if (np.isneginf(scaled.values.real) & (weights != 0)).any():
         raise ValueError(
             "logits must not mask a class that has weight, or leave it too far "
             f"below the largest for a finite loss, got {logits!r}"
         )
     gradient = row_gradients(scaled, weights)
-    derivatives = -(gradient * _zero_if_masked(scaled)).sum(axis=-1)
+    derivatives = -(gradient * _zero_if_masked(scaled.values)).sum(axis=-1)
     if teacher_logits is not None:
-        derivatives += _covariance(weights, teacher_scaled, scaled)
+        derivatives += _covariance(weights, teacher_scaled.values, scaled.values)
     derivatives = divide_by_temperature(derivatives, temperature)
-    return reduce_losses(derivatives, reduction, row_divisor(reduction, scores))
+    result = reduce_losses(derivatives, reduction, row_divisor(reduction, scores))
+    return rounded_like(result, scores)
 
 
-def row_losses(scaled: Array, weights: Array) -> Array:
-    """Return -sum t log q for each row, from scaled logits whose maximum is 0."""
+def row_losses(scaled: Scaled, weights: Array) -> Array:
+    """Return -sum t log q for each row."""
     # 0 * inf, which counts as 0, is NaN at first; too large a loss is inf.
     with np.errstate(invalid="ignore", over="ignore"):
         terms = -weights * log_probabilities(scaled)
         return np.where(weights == 0, 0, terms).sum(axis=-1)
 
 
-def row_gradients(scaled: Array, weights: Array) -> Array:
-    """Return T dL/dz = q sum(t) - t, from scaled logits whose maximum is 0.
+def row_gradients(scaled: Scaled, weights: Array, temperature: float = 1.0) -> Array:
+    """Return (q sum(t) - t)/T for each row; without the T, T times dL/dz.
 
-    Computed as q_k * (sum of the other t) - t_k * (sum of the other q). The two
-    sides are products of nonnegative numbers, and for a class index one of them
-    is zero: then nothing cancels.
+    With e_k the exponentials and S their sum, S times q_k sum(t) - t_k is
+
+        e_k * (sum of the other t) - t_k * (sum of the other e).
+
+    Both sides are products of nonnegative numbers, and for a class index one of
+    them is zero: then nothing cancels.
     """
-    probs = probabilities(scaled)
-    return probs * sum_of_others(weights) - weights * sum_of_others(probs)
+    terms = exponentials(scaled)
+    total = LIFT + sum_without_largest(terms)
+    difference = terms * sum_of_others(weights) - weights * sum_of_others(terms)
+    flat = _nearly_uniform(scaled, weights)
+    if flat.any():
+        difference = np.where(flat, _flat_difference(scaled, weights), difference)
+    if temperature < 1:  # the quotient by S alone might underflow
+        return divide_by_temperature(difference, total * temperature)
+    return difference / total / temperature
+
+
+def _nearly_uniform(scaled: Scaled, weights: Array) -> Array:
+    """Say of each row whether all its q are near one another, and all its t too."""
+    mean = weights.mean(axis=-1, keepdims=True)
+    near = (scaled.values.real >= -2) & (abs(weights - mean) <= mean / 2)
+    return near.all(axis=-1, keepdims=True)
+
+
+def _flat_difference(scaled: Scaled, weights: Array) -> Array:
+    """Return 2^128 (e_k * sum(t) - t_k * sum(e)) where e and t are nearly uniform.
+
+    Write e_k = 1 + m + a_k and t_k = c + b_k, with m the mean of e - 1 and c that of
+    t, up to rounding. What e and t have in common cancels, and there remains
+
+        (1 + m) (sum(b) - C b_k) + a_k * sum(t) - t_k * sum(a).
+
+    At a high temperature all of a and b is tiny, and known to its last digit: e - 1
+    by expm1, and b because a difference of numbers within a factor of two is exact.
+    """
+    excess = np.expm1(np.where(scaled.values.real >= -2, scaled.values, 0))
+    mean, apart = _mean_and_rest(excess)
+    mean_weight, apart_weight = _mean_and_rest(weights)
+    classes, rest = weights.shape[-1], apart_weight.sum(axis=-1, keepdims=True)
+    difference = (1 + mean) * (rest - classes * apart_weight)
+    difference += apart * (classes * mean_weight + rest)
+    difference -= weights * apart.sum(axis=-1, keepdims=True)
+    return LIFT * difference
+
+
+def _mean_and_rest(values: Array) -> tuple[Array, Array]:
+    """Return the mean along the last axis, and the values minus it."""
+    mean = values.mean(axis=-1, keepdims=True)
+    return mean, values - mean
+
+
+def _read(
+    logits: ArrayLike, targets: ArrayLike, temperature: float, axis: int
+) -> tuple[Array, Array, float]:
+    """Return the logits and the targets as weights t, class axis last, and T."""
+    scores = as_logits(logits, axis=axis)
+    weights = np.ascontiguousarray(as_weights(targets, scores, axis))
+    return scores, weights, as_temperature(temperature, scores.dtype)
 
 
 def _covariance(probs: Array, first: Array, second: Array) -> Array:

@@ -1,11 +1,14 @@
 """Distillation: Kullback-Leibler divergence, its gradients, the limit of large T."""
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ._blocks import fill_rows
+from ._compensated import finite_or_zero, two_difference
 from ._inputs import (
     Array,
     as_logits,
@@ -15,7 +18,14 @@ from ._inputs import (
 )
 from ._reductions import check_reduction, reduce_losses, row_divisor
 from .cross_entropy import cross_entropy, cross_entropy_gradient
-from .softmax import log_probabilities, probabilities, scaled_logits, times_jacobian
+from .softmax import (
+    at_least_double,
+    log_probabilities,
+    probabilities,
+    rounded_like,
+    scaled_logits,
+    times_jacobian,
+)
 
 REDUCTIONS = ("batchmean", "mean", "sum", "none")
 
@@ -82,9 +92,8 @@ def kl_divergence(
     0.272677
     """
     check_reduction(reduction, REDUCTIONS)
-    pair = _compare(student_logits, teacher_logits, temperature, axis)
-    divisor = _divisor(reduction, pair.student_probs)
-    return reduce_losses(_row_divergences(pair), reduction, divisor)
+    pair = _read_pair(student_logits, teacher_logits, temperature, axis)
+    return rounded_like(_divergence(pair, reduction), pair.logits)
 
 
 def distillation_gradient(
@@ -147,9 +156,9 @@ def distillation_gradient(
     array([ 0.1452, -0.1776,  0.0324])
     """
     check_reduction(reduction, REDUCTIONS)
-    pair = _compare(student_logits, teacher_logits, temperature, axis)
-    gradient = _row_gradients(pair) / pair.temperature
-    return restore_axis(gradient / _divisor(reduction, pair.student_probs), axis)
+    pair = _read_pair(student_logits, teacher_logits, temperature, axis)
+    gradient = _gradient(pair, reduction, _row_gradients) / pair.temperature
+    return restore_axis(rounded_like(gradient, pair.logits), axis)
 
 
 def distillation_loss(
@@ -220,10 +229,9 @@ def distillation_loss(
     """
     check_reduction(reduction, REDUCTIONS)
     weight = _soft_weight(alpha, labels)
-    pair = _compare(student_logits, teacher_logits, temperature, axis)
+    pair = _read_pair(student_logits, teacher_logits, temperature, axis)
     factor = pair.temperature if temperature_squared else 1.0
-    divisor = _divisor(reduction, pair.student_probs)
-    soft = reduce_losses(_row_divergences(pair, factor), reduction, divisor)
+    soft = rounded_like(_divergence(pair, reduction, factor), pair.logits)
     if labels is None:
         return weight * soft
     hard = cross_entropy(
@@ -314,12 +322,12 @@ def distillation_loss_gradient(
         raise ValueError(
             f"with_respect_to must be 'student' or 'teacher', got {with_respect_to!r}"
         )
-    pair = _compare(student_logits, teacher_logits, temperature, axis)
+    pair = _read_pair(student_logits, teacher_logits, temperature, axis)
     rows = _row_gradients if with_respect_to == "student" else _teacher_row_gradients
     # The factor T^2 of the loss over the T of the derivative.
     factor = pair.temperature if temperature_squared else 1 / pair.temperature
-    soft = rows(pair) * factor / _divisor(reduction, pair.student_probs)
-    soft = restore_axis(weight * soft, axis)
+    soft = _gradient(pair, reduction, rows) * (weight * factor)
+    soft = restore_axis(rounded_like(soft, pair.logits), axis)
     if labels is None or with_respect_to == "teacher":
         return soft
     hard = cross_entropy_gradient(
@@ -471,58 +479,95 @@ def high_temperature_error_bound(
 
 
 class _Pair(NamedTuple):
-    """A student beside a teacher: q, p and log(q/p), class axis last, and T."""
+    """The logits of a student and of its teacher, class axis last, and T."""
 
-    student_probs: Array
-    teacher_probs: Array
-    log_ratio: Array
+    logits: Array
+    teacher: Array
     temperature: float
 
 
-def _compare(
-    student_logits: ArrayLike, teacher_logits: ArrayLike, temperature: float, axis: int
-) -> _Pair:
-    """Read the arguments and return q, p and log(q/p).
+class _Comparison(NamedTuple):
+    """A student beside a teacher: p, q - p and log(q/p) of some rows."""
 
-    With the difference d = (z - v)/T of the logits, counted from its value in the
-    teacher's largest class,
+    teacher_probs: Array
+    difference: Array
+    log_ratio: Array
 
-        log(q_i/p_i) = d_i - log(sum_j p_j e^(d_j)) = d_i - log(1 + M),
-        M = sum_j p_j (e^(d_j) - 1).
 
-    Where every d_j is small, this keeps the digits that log q_i - log p_i loses.
+def _divergence(pair: _Pair, reduction: str, factor: float = 1.0) -> Any:
+    """Return factor^2 KL(p || q), reduced, in float64."""
+    divisor = _divisor(reduction, pair.logits)
+
+    def rows(logits: Array, teacher: Array) -> Array:
+        return _row_divergences(_compare(logits, teacher, pair.temperature), factor)
+
+    losses = np.empty(pair.logits.shape[:-1], at_least_double(pair.logits))
+    fill_rows(losses, rows, pair.logits, pair.teacher)
+    return reduce_losses(losses[()], reduction, divisor)
+
+
+def _gradient(
+    pair: _Pair, reduction: str, row_gradients: Callable[[_Comparison], Array]
+) -> Array:
+    """Return T times the gradient of KL(p || q), reduced, in float64."""
+    divisor = _divisor(reduction, pair.logits)
+
+    def rows(logits: Array, teacher: Array) -> Array:
+        return row_gradients(_compare(logits, teacher, pair.temperature)) / divisor
+
+    gradient = np.empty(pair.logits.shape, at_least_double(pair.logits))
+    return fill_rows(gradient, rows, pair.logits, pair.teacher)
+
+
+def _compare(logits: Array, teacher: Array, temperature: float) -> _Comparison:
+    """Return p, q - p and log(q/p) of some rows.
+
+    Let d be (z - v)/T minus a number that is the same for all classes, and
+    M = sum_j p_j (e^(d_j) - 1). Then log(q_i/p_i) = d_i - log(1 + M). Where q_i is
+    near p_i this keeps the digits that log q_i - log p_i loses, provided that d is
+    about as small as log(q/p): it is counted from a class k that has much weight in
+    both p and q.
     """
-    logits, teacher, temperature = _read_pair(
-        student_logits, teacher_logits, temperature, axis, "student_logits"
+    wide = at_least_double(logits)
+    logits, teacher = logits.astype(wide), teacher.astype(wide)
+    scaled, scaled_teacher = (scaled_logits(x, temperature) for x in (logits, teacher))
+    probs, teacher_probs = probabilities(scaled), probabilities(scaled_teacher)
+    shared = np.argmax(np.minimum(probs, teacher_probs), axis=-1, keepdims=True)
+    # Infinite logits give NaN, and a q or p of 0 an infinite ratio: see below.
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        # z - v may be a large constant plus little. The constant cancels, and what
+        # the subtraction dropped counts.
+        gap, dropped = two_difference(logits, teacher)
+        ratio = _entry(probs, shared) / _entry(teacher_probs, shared)
+        # Count from d_k = 0 if q_k is near p_k, and from d_k = log(q_k/p_k) if not.
+        ratio_left = np.where(np.abs(np.log(ratio)) <= 1, ratio, 1)
+        start = np.log(ratio / ratio_left)
+        rest = finite_or_zero(dropped - _entry(dropped, shared))
+        d = (gap - _entry(gap, shared) + rest) / temperature + start
+        d = np.where(np.isneginf(logits) & np.isneginf(teacher), 0, d)
+        # p e^d, where d is not small, is q times 1 + M, and that is p_k/q_k or 1.
+        terms = _excess(teacher_probs, d, probs / ratio_left)
+        log_ratio = d - np.log1p(terms.sum(axis=-1, keepdims=True))
+        counted = np.isfinite(start + _entry(gap, shared))
+        if not counted.all():  # no class has both q > 0 and p > 0
+            far = log_probabilities(scaled) - log_probabilities(scaled_teacher)
+            log_ratio = np.where(counted, log_ratio, far)
+            log_ratio = np.where(np.isnan(log_ratio), 0, log_ratio)
+    return _Comparison(
+        teacher_probs, _excess(teacher_probs, log_ratio, probs), log_ratio
     )
-    scaled = scaled_logits(logits, temperature)
-    scaled_teacher = scaled_logits(teacher, temperature)
-    teacher_probs = probabilities(scaled_teacher)
-    both_masked = np.isneginf(logits) & np.isneginf(teacher)
-    with np.errstate(invalid="ignore", over="ignore"):  # -inf - -inf, and 2 * 1e308
-        far = log_probabilities(scaled) - log_probabilities(scaled_teacher)
-        difference, remainder = _exact_difference(logits, teacher)
-        difference = _counted_from_largest(difference, teacher_probs)
-        difference += _counted_from_largest(remainder, teacher_probs)
-        difference = np.where(both_masked, 0, difference / temperature)
-    # A row where a class is masked on one side only is not close: inf or NaN here.
-    close = (np.abs(difference) <= 1).all(axis=-1, keepdims=True)
-    difference = np.where(close, difference, 0)
-    excess = (teacher_probs * np.expm1(difference)).sum(axis=-1, keepdims=True)
-    log_ratio = np.where(close, difference - np.log1p(excess), far)
-    log_ratio = np.where(both_masked, 0, log_ratio)
-    return _Pair(probabilities(scaled), teacher_probs, log_ratio, temperature)
 
 
-def _exact_difference(left: Array, right: Array) -> tuple[Array, Array]:
-    """Return left - right rounded, and what the rounding dropped (Knuth's TwoSum).
+def _excess(probs: Array, exponent: Array, product: Array) -> Array:
+    """Return p (e^x - 1); where |x| > 1, from `product`, which is p e^x."""
+    close = np.abs(exponent) <= 1
+    near = probs * np.expm1(np.where(close, exponent, 0))
+    return np.where(close, near, product - probs)
 
-    A student near its teacher may differ from it by a constant, large beside the
-    rest of the difference. The constant cancels later; its rounding must not stay.
-    """
-    difference = left - right
-    moved = difference - left
-    return difference, (left - (difference - moved)) - (right + moved)
+
+def _entry(values: Array, index: Array) -> Array:
+    """Return one entry of each row along the last axis, kept as (..., 1)."""
+    return np.take_along_axis(values, index, axis=-1)
 
 
 def _counted_from_largest(values: Array, probs: Array) -> Array:
@@ -533,7 +578,7 @@ def _counted_from_largest(values: Array, probs: Array) -> Array:
 
 def _finite_pair(
     logits: ArrayLike, teacher_logits: ArrayLike, temperature: float, axis: int
-) -> tuple[Array, Array, float]:
+) -> _Pair:
     """Return both logits, all finite and class axis last, and T."""
     pair = _read_pair(logits, teacher_logits, temperature, axis, "logits")
     for array, name in zip(pair[:2], ("logits", "teacher_logits"), strict=True):
@@ -550,14 +595,14 @@ def _read_pair(
     teacher_logits: ArrayLike,
     temperature: float,
     axis: int,
-    name: str,
-) -> tuple[Array, Array, float]:
+    name: str = "student_logits",
+) -> _Pair:
     """Return both logits in the precision of the first, class axis last, and T."""
     scores = as_logits(logits, name, axis)
     if np.iscomplexobj(scores):
         raise ValueError(f"{name} must be real, got an array of {scores.dtype}")
     teacher = as_logits_like(teacher_logits, scores, "teacher_logits", axis)
-    return scores, teacher, as_temperature(temperature, scores.dtype)
+    return _Pair(scores, teacher, as_temperature(temperature, scores.dtype))
 
 
 def _divisor(reduction: str, logits: Array) -> int:
@@ -581,14 +626,12 @@ def _soft_weight(alpha: float | None, labels: ArrayLike | None) -> float:
     return float(alpha)
 
 
-def _row_gradients(pair: _Pair) -> Array:
+def _row_gradients(pair: _Comparison) -> Array:
     """Return T dKL/dz = q - p for each row."""
-    close = np.abs(pair.log_ratio) <= 1
-    near = pair.teacher_probs * np.expm1(np.where(close, pair.log_ratio, 0))
-    return np.where(close, near, pair.student_probs - pair.teacher_probs)
+    return pair.difference
 
 
-def _teacher_row_gradients(pair: _Pair) -> Array:
+def _teacher_row_gradients(pair: _Comparison) -> Array:
     """Return T dKL/dv = p (log(p/q) - KL) for each row."""
     weighted = pair.teacher_probs > 0
     log_ratio = np.where(weighted, pair.log_ratio, 0)
@@ -602,7 +645,7 @@ def _teacher_row_gradients(pair: _Pair) -> Array:
     return times_jacobian(pair.teacher_probs, -shifted)
 
 
-def _row_divergences(pair: _Pair, factor: float = 1.0) -> Array:
+def _row_divergences(pair: _Comparison, factor: float = 1.0) -> Array:
     """Return KL(p || q) times factor^2, for each row.
 
     The terms are p (e^x - 1 - x) = q - p - p x, with x = log(q/p). A factor T goes
@@ -614,7 +657,7 @@ def _row_divergences(pair: _Pair, factor: float = 1.0) -> Array:
     with np.errstate(invalid="ignore", over="ignore"):  # p = 0 times log(q/p) = inf
         product = pair.teacher_probs * pair.log_ratio
         product = np.where(pair.teacher_probs == 0, 0, product)
-        far = (pair.student_probs - pair.teacher_probs - product) * factor * factor
+        far = (pair.difference - product) * factor * factor
     return np.where(close, near, far).sum(axis=-1)
 
 

@@ -1,9 +1,16 @@
 """Softmax, its Jacobian, and products with the Jacobian that never form it."""
 
+from typing import Any, NamedTuple
+
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ._blocks import fill_rows
+from ._compensated import finite_or_zero, two_difference, two_quotient
 from ._inputs import Array, as_logits, as_same_shape, as_temperature, restore_axis
+
+# A power of two, so that a product with it is exact.
+LIFT = 2.0**128
 
 
 def softmax(logits: ArrayLike, temperature: float = 1.0, axis: int = -1) -> Array:
@@ -51,8 +58,13 @@ def softmax(logits: ArrayLike, temperature: float = 1.0, axis: int = -1) -> Arra
     array([0.10650698, 0.10650698, 0.78698604])
     """
     scores = as_logits(logits, axis=axis)
-    scaled = scaled_logits(scores, as_temperature(temperature, scores.dtype))
-    return restore_axis(probabilities(scaled), axis)
+    temperature = as_temperature(temperature, scores.dtype)
+
+    def rows(block: Array) -> Array:
+        return probabilities(scaled_logits(block, temperature))
+
+    probs = fill_rows(np.empty(scores.shape, scores.dtype), rows, scores)
+    return restore_axis(probs, axis)
 
 
 def log_softmax(logits: ArrayLike, temperature: float = 1.0, axis: int = -1) -> Array:
@@ -104,8 +116,13 @@ def log_softmax(logits: ArrayLike, temperature: float = 1.0, axis: int = -1) -> 
     array([-2.00000000e+02, -1.38389653e-87, -1.20000000e+03])
     """
     scores = as_logits(logits, axis=axis)
-    scaled = scaled_logits(scores, as_temperature(temperature, scores.dtype))
-    return restore_axis(log_probabilities(scaled), axis)
+    temperature = as_temperature(temperature, scores.dtype)
+
+    def rows(block: Array) -> Array:
+        return log_probabilities(scaled_logits(block, temperature))
+
+    log_probs = fill_rows(np.empty(scores.shape, scores.dtype), rows, scores)
+    return restore_axis(log_probs, axis)
 
 
 def softmax_jacobian(
@@ -165,7 +182,7 @@ def softmax_jacobian(
     jacobian = -probs[..., :, np.newaxis] * probs[..., np.newaxis, :]
     diagonal = np.arange(probs.shape[-1])
     jacobian[..., diagonal, diagonal] = probs * sum_of_others(probs)
-    return divide_by_temperature(jacobian, temperature)
+    return rounded_like(divide_by_temperature(jacobian, temperature), scores)
 
 
 def softmax_jvp(
@@ -218,7 +235,8 @@ def softmax_jvp(
     temperature = as_temperature(temperature, scores.dtype)
     probs = probabilities(scaled_logits(scores, temperature))
     product = times_jacobian(probs, direction)
-    return restore_axis(divide_by_temperature(product, temperature), axis)
+    product = divide_by_temperature(product, temperature)
+    return restore_axis(rounded_like(product, scores), axis)
 
 
 def softmax_vjp(
@@ -278,7 +296,8 @@ def softmax_vjp(
     temperature = as_temperature(temperature, scores.dtype)
     probs = probabilities(scaled_logits(scores, temperature))
     product = times_jacobian(probs, gradient)
-    return restore_axis(divide_by_temperature(product, temperature), axis)
+    product = divide_by_temperature(product, temperature)
+    return restore_axis(rounded_like(product, scores), axis)
 
 
 def log_softmax_vjp(
@@ -337,43 +356,101 @@ def log_softmax_vjp(
     temperature = as_temperature(temperature, scores.dtype)
     probs = probabilities(scaled_logits(scores, temperature))
     product = gradient - probs * gradient.sum(axis=-1, keepdims=True)
-    return restore_axis(divide_by_temperature(product, temperature), axis)
+    product = divide_by_temperature(product, temperature)
+    return restore_axis(rounded_like(product, scores), axis)
 
 
-def scaled_logits(logits: Array, temperature: float) -> Array:
-    """Return (z - max z)/T along the last axis: at most 0, and 0 at the maximum.
+def at_least_double(logits: Array) -> np.dtype[Any]:
+    """Return the type in which logits are computed with: float64 or wider."""
+    return np.result_type(logits, np.float64)
+
+
+class Scaled(NamedTuple):
+    """(z - max z)/T along the last axis, in float64 or wider, and its error.
+
+    The entries of `values` are at most 0, and 0 at the maximum. To add `error`
+    undoes their rounding.
+    """
+
+    values: Array
+    error: Array
+
+
+def scaled_logits(logits: Array, temperature: float) -> Scaled:
+    """Return (z - max z)/T along the last axis, class axis contiguous.
 
     The maximum is subtracted before the division, so a small T cannot overflow
-    the largest logit. For complex logits the maximum is by real part.
+    the largest logit. For complex logits the maximum is by real part. A row that
+    lies contiguous in memory is summed in pairs, which rounds less.
     """
-    largest = np.argmax(logits.real, axis=-1, keepdims=True)
+    wide = np.ascontiguousarray(logits, at_least_double(logits))
+    largest = np.argmax(wide.real, axis=-1, keepdims=True)
     # A gap too large for a float is -inf here, and then q = 0.
     with np.errstate(over="ignore", invalid="ignore"):
-        scaled = (logits - np.take_along_axis(logits, largest, axis=-1)) / temperature
-    if np.iscomplexobj(logits):  # the quotient of -inf + 0j by a number is NaN
-        scaled = np.where(np.isneginf(logits.real), -np.inf, scaled)
-    return scaled
+        gaps, gap_error = two_difference(
+            wide, np.take_along_axis(wide, largest, axis=-1)
+        )
+        values, error = two_quotient(gaps, temperature)
+        error = finite_or_zero(error + gap_error / temperature)
+    if np.iscomplexobj(wide):  # the quotient of -inf + 0j by a number is NaN
+        values = np.where(np.isneginf(wide.real), -np.inf, values)
+    return Scaled(values, error)
 
 
-def divide_by_temperature(values: Array, temperature: float) -> Array:
+def exponentials(scaled: Scaled) -> Array:
+    """Return 2^128 e^((z - max z)/T): the largest of each row is 2^128.
+
+    An error d of the exponent x is made good by e^(x + d) = e^x (1 + d). The power
+    of two rounds nothing and cancels in every fraction; it leaves room below, so
+    that results near the smallest float are rounded to its few digits only once.
+    """
+    values, error = scaled
+    factor: Array | float = LIFT
+    deep = values.real < -600
+    if deep.any():  # e^x would underflow, and x + 700 is exact
+        values = np.where(deep, values + 700, values)
+        factor = np.where(deep, LIFT * np.exp(-700), LIFT)
+    terms = np.exp(values)
+    terms += terms * error
+    return terms * factor
+
+
+def probabilities(scaled: Scaled) -> Array:
+    """Return q along the last axis."""
+    terms = exponentials(scaled)
+    return terms / (LIFT + sum_without_largest(terms))
+
+
+def log_probabilities(scaled: Scaled) -> Array:
+    """Return log q along the last axis.
+
+    The largest exponential is 1: log(1 + the others) keeps the others' digits.
+    """
+    others = sum_without_largest(exponentials(scaled)) / LIFT
+    return scaled.values - np.log1p(others)
+
+
+def divide_by_temperature(values: Array, temperature: Array | float) -> Array:
     """Return values / T, infinite where that is too large for a float."""
     with np.errstate(over="ignore"):
         return values / temperature
 
 
-def probabilities(scaled: Array) -> Array:
-    """Return q from scaled logits whose maximum is 0, along the last axis."""
-    exponentials = np.exp(scaled)
-    return exponentials / exponentials.sum(axis=-1, keepdims=True)
+def rounded_like(values: Any, logits: Array) -> Any:
+    """Return `values` in the precision of the logits, rounded for the first time."""
+    with np.errstate(over="ignore"):  # too large for a float32 is infinite
+        return values.astype(logits.dtype, copy=False)
 
 
-def log_probabilities(scaled: Array) -> Array:
-    """Return log q from scaled logits whose maximum is 0, along the last axis."""
-    largest = np.argmax(scaled.real, axis=-1, keepdims=True)
-    exponentials = np.exp(scaled)
-    # The largest exponential is 1: log(1 + the others) keeps their digits.
-    np.put_along_axis(exponentials, largest, 0, axis=-1)
-    return scaled - np.log1p(exponentials.sum(axis=-1, keepdims=True))
+def sum_without_largest(values: Array) -> Array:
+    """Return the sum along the last axis without the largest entry, kept as (..., 1).
+
+    Small entries are added up before they meet a large one: that rounds less.
+    """
+    others = values.copy()
+    largest = np.argmax(values.real, axis=-1, keepdims=True)
+    np.put_along_axis(others, largest, 0, axis=-1)
+    return others.sum(axis=-1, keepdims=True)
 
 
 def sum_of_others(values: Array) -> Array:
@@ -382,12 +459,11 @@ def sum_of_others(values: Array) -> Array:
     The entries are nonnegative. The total minus the entry is accurate for every
     entry but the largest, where it may cancel: there the others are added up.
     """
-    largest = np.argmax(values, axis=-1, keepdims=True)
-    others = values.sum(axis=-1, keepdims=True) - values
-    without_largest = values.copy()
-    np.put_along_axis(without_largest, largest, 0, axis=-1)
-    at_largest = without_largest.sum(axis=-1, keepdims=True)
-    np.put_along_axis(others, largest, at_largest, axis=-1)
+    largest = np.argmax(values.real, axis=-1, keepdims=True)
+    without_largest = sum_without_largest(values)
+    total = without_largest + np.take_along_axis(values, largest, axis=-1)
+    others = total - values
+    np.put_along_axis(others, largest, without_largest, axis=-1)
     return others
 
 

@@ -1,0 +1,191 @@
+"""The fused kernel: the plain functions' results, errors and bounds, only sooner."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+import softmax_gradients as sg
+from softmax_gradients.fused import fused_rows, unchecked_logits, unchecked_targets
+
+BOUND = 6  # ULP, of the kernel; the plain function it is compared with has its own
+
+
+def batch(kind, classes, dtype, rows=50):
+    """Return logits of one kind, and labels of which half are the largest logit."""
+    rng = np.random.default_rng(3)
+    shape = (rows, classes)
+    if kind in (5, 50, 700, 10_000):
+        logits = rng.uniform(-kind, kind, shape)
+    else:
+        logits = {
+            "ties": lambda: np.full(shape, -3.3),
+            "one huge": lambda: np.where(
+                np.arange(classes), rng.normal(size=shape), 900
+            ),
+            "near 1000": lambda: rng.normal(scale=9, size=shape) + 1000,
+            "near -1000": lambda: rng.normal(scale=9, size=shape) - 1000,
+            "subnormal": lambda: np.where(
+                np.arange(classes), rng.uniform(-745, -700, shape), 0
+            ),
+            "masked": lambda: np.where(
+                np.arange(classes) % 3 == 1, -np.inf, rng.normal(scale=9, size=shape)
+            ),
+            "beyond 1e20": lambda: rng.normal(scale=1e20, size=shape),
+        }[kind]()
+    logits = logits.astype(dtype)
+    labels = rng.integers(classes, size=rows)
+    labels[::2] = logits[::2].argmax(axis=1)
+    return logits, labels
+
+
+KINDS = [5, 50, 700, 10_000, "ties", "one huge", "near 1000", "near -1000"]
+KINDS += ["subnormal", "masked", "beyond 1e20"]
+
+
+def apart(actual, expected):
+    """Return the largest difference in units in the last place of `expected`."""
+    with np.errstate(invalid="ignore"):
+        difference = np.abs(actual - expected) / np.spacing(np.abs(expected))
+    return np.where(actual == expected, 0, difference).max()
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("temperature", [1.0, 0.125, 4.0])
+@pytest.mark.parametrize("classes", [2, 10, 100, 1000])
+@pytest.mark.parametrize("kind", KINDS)
+def test_labels_give_what_the_plain_functions_give(kind, classes, temperature, dtype):
+    logits, labels = batch(kind, classes, dtype)
+    arguments = logits, labels, temperature
+    both = sg.cross_entropy_value_and_gradient(*arguments, reduction="none")
+    loss = sg.cross_entropy(*arguments, reduction="none")
+    gradient = sg.cross_entropy_gradient(*arguments, reduction="none")
+    assert (both[0].dtype, both[1].dtype) == (dtype, dtype)
+    # Two results within the bound of the exact one.
+    assert apart(both[0], loss) <= 2 * BOUND
+    assert apart(both[1], gradient) <= 2 * BOUND
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("temperature", [1.0, 0.125, 4.0, 2.0**15])
+@pytest.mark.parametrize("classes", [10, 100, 1000, 2000])
+@pytest.mark.parametrize("kind", KINDS)
+def test_weights_give_what_the_plain_functions_give(kind, classes, temperature, dtype):
+    logits, labels = batch(kind, classes, dtype, rows=max(10, 5000 // classes))
+    weights = np.random.default_rng(4).random(logits.shape).astype(dtype)
+    weights[::2] = np.eye(classes)[labels[::2]]
+    weights[np.isneginf(logits)] = 0
+    arguments = logits, weights, temperature
+    both = sg.cross_entropy_value_and_gradient(*arguments, reduction="none")
+    loss = sg.cross_entropy(*arguments, reduction="none")
+    gradient = sg.cross_entropy_gradient(*arguments, reduction="none")
+    assert apart(both[0], loss) <= 2 * BOUND
+    # A difference of nonnegative numbers is good to its largest term.
+    probs = sg.softmax(logits, temperature)
+    others = weights.sum(axis=1, keepdims=True) - weights
+    size = np.maximum(probs * others, weights * (1 - probs)).max(axis=1) / temperature
+    size = np.maximum(size, abs(gradient).max(axis=1))
+    error = abs(both[1].astype(float) - gradient).max(axis=1)
+    tiny = np.finfo(dtype).smallest_subnormal
+    assert (error <= 2 * BOUND * np.finfo(dtype).eps * size + tiny).all()
+
+
+def test_values_by_hand():
+    logits = np.log(np.array([[1.0, 2.0, 5.0], [1.0, 1.0, 2.0]]))
+    losses, gradient, left = fused_rows(logits, np.array([2, 0]), 1.0, 1)
+    assert not left.any()
+    np.testing.assert_allclose(losses, [np.log(8 / 5), np.log(4)], rtol=1e-15)
+    expected = [[1 / 8, 2 / 8, -3 / 8], [-3 / 4, 1 / 4, 2 / 4]]
+    np.testing.assert_allclose(gradient, expected, rtol=1e-15)
+
+
+def test_rows_in_range_and_shifted_rows_stand_side_by_side():
+    logits = np.array([[0.0, 1.0], [1000.0, 999.0], [-2.0, 3.0], [-900.0, -901.0]])
+    losses, gradient, left = fused_rows(logits, np.array([0, 1, 1, 0]), 1.0, 4)
+    assert not left.any()
+    margins = np.array([1.0, 1.0, -5.0, -1.0])
+    np.testing.assert_allclose(losses, np.log1p(np.exp(margins)), rtol=1e-14)
+    np.testing.assert_allclose(gradient.sum(axis=1), 0, atol=1e-16)
+
+
+@pytest.mark.parametrize("temperature", [1.7, 2.0**30, 2.0**-30])
+def test_a_temperature_that_would_round_is_left(temperature):
+    logits, labels = batch(5, 10, np.float64)
+    assert fused_rows(logits, labels, temperature, 1)[2].all()
+
+
+@pytest.mark.parametrize("dtype", [complex, np.longdouble])
+def test_other_types_are_left(dtype):
+    logits, labels = batch(5, 10, dtype)
+    assert fused_rows(logits, labels, 1.0, 1)[2].all()
+
+
+def test_nearly_uniform_rows_of_weights_are_left():
+    rng = np.random.default_rng(5)
+    logits = rng.uniform(-0.1, 0.1, (100, 100))
+    weights = rng.uniform(0.9, 1.1, (100, 100))
+    weights[50:] = np.eye(100)[:50]
+    left = fused_rows(logits, weights, 1.0, 1)[2]
+    assert_array_equal(left, np.arange(100) < 50)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("row", [0, 3999])
+def test_a_bad_logit_is_found_and_named(bad, row):
+    logits, labels = batch(5, 100, np.float64, rows=4000)
+    logits[row, 7] = bad
+    for targets in (labels, sg.softmax(np.zeros(logits.shape))):
+        with pytest.raises(ValueError, match=rf"logits must be finite.*\[{row}, 7\]"):
+            sg.cross_entropy_value_and_gradient(logits, targets)
+
+
+def test_a_row_of_masked_classes_is_refused():
+    logits, labels = batch(5, 100, np.float64)
+    logits[3] = -np.inf
+    with pytest.raises(ValueError, match=r"unmasked class in each row.*row \[3\]"):
+        sg.cross_entropy_value_and_gradient(logits, labels)
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [(-0.5, "not be negative, got -0.5"), (np.nan, "finite"), (np.inf, "finite")],
+)
+def test_a_bad_weight_is_found_and_named(bad, message):
+    logits, _ = batch(5, 100, np.float64, rows=100)
+    weights = np.full(logits.shape, 0.01)
+    weights[70, 3] = bad
+    with pytest.raises(ValueError, match=message):
+        sg.cross_entropy_value_and_gradient(logits, weights)
+
+
+def test_the_callers_settings_return_even_after_an_error():
+    logits, labels = batch(5, 200, np.float64)
+    before = np.geterr(), np.getbufsize()
+    sg.cross_entropy_value_and_gradient(logits, labels)
+    assert (np.geterr(), np.getbufsize()) == before
+    with pytest.raises(IndexError):
+        fused_rows(logits, labels + 10**6, 1.0, 1)
+    assert (np.geterr(), np.getbufsize()) == before
+
+
+def test_inputs_stay_as_they_are_and_out_is_used_where_it_can_be():
+    logits, labels = batch(700, 100, np.float64)
+    kept, out = logits.copy(), np.empty_like(logits)
+    assert fused_rows(logits, labels, 1.0, 1, out)[1] is out
+    assert_array_equal(logits, kept)
+    assert fused_rows(logits, labels, 1.0, 1, logits)[1] is not logits
+    assert fused_rows(logits, labels, 1.0, 1, np.empty((100, 50)).T)[1].shape == (
+        50,
+        100,
+    )
+    assert_array_equal(logits, kept)
+
+
+def test_arrays_of_the_kernels_types_are_read_later_and_others_now():
+    logits, labels = batch(5, 10, np.float64)
+    assert unchecked_logits(logits, -1) is logits
+    assert unchecked_logits(logits, 0).shape == (10, 50)
+    assert unchecked_logits([[1, 2]], -1).dtype == np.float64
+    assert unchecked_targets(logits, logits, 1) is logits
+    assert_array_equal(unchecked_targets(labels, logits, -1), labels)
+    with pytest.raises(ValueError, match="at least one class"):
+        unchecked_logits(np.empty((3, 0)), -1)
