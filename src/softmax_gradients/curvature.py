@@ -1,9 +1,26 @@
-"""The second derivative of the cross-entropy in the logits."""
+"""The second derivative of the cross-entropy, in the logits and in the weights."""
 
+import math
+
+import numpy as np
 from numpy.typing import ArrayLike
 
-from ._inputs import Array, as_logits, as_temperature
-from .softmax import divide_by_temperature, softmax_jacobian
+from ._inputs import (
+    Array,
+    as_inputs,
+    as_logits,
+    as_same_shape,
+    as_temperature,
+    restore_axis,
+)
+from ._reductions import check_reduction, row_divisor
+from .softmax import (
+    divide_by_temperature,
+    softmax,
+    softmax_jacobian,
+    softmax_jvp,
+    sum_of_others,
+)
 
 
 def cross_entropy_hessian(
@@ -58,3 +75,205 @@ def cross_entropy_hessian(
     scores = as_logits(logits, axis=axis)
     temperature = as_temperature(temperature, scores.dtype)
     return divide_by_temperature(softmax_jacobian(scores, temperature), temperature)
+
+
+def cross_entropy_hvp(
+    logits: ArrayLike, vector: ArrayLike, temperature: float = 1.0, axis: int = -1
+) -> Array:
+    r"""Return the Hessian of the cross-entropy times a vector, for sum(t) = 1.
+
+    Let z denote the `logits` and u the `vector`, both of shape (..., C) with the C
+    classes along `axis`, T the `temperature` and q = softmax(z/T). The result H u
+    has the shape of z; H, as `cross_entropy_hessian` returns it, is never formed.
+
+    Parameters
+    ----------
+    logits : array_like, shape (..., C)
+        Scores z; -inf masks a class.
+    vector : array_like, shape (..., C)
+        u, finite.
+    temperature : float, default 1.0
+        T > 0.
+    axis : int, default -1
+        The axis of the classes.
+
+    Returns
+    -------
+    product : ndarray, shape (..., C)
+        H u, in O(C) operations a row. Multiply it by sum(t) if that is not one.
+
+    Raises
+    ------
+    ValueError
+        As `softmax`, or if `vector` has another shape or is not finite.
+
+    Notes
+    -----
+    .. math:: H u = \frac{q \odot (u - \langle q, u\rangle)}{T^2}
+
+    References
+    ----------
+    B. A. Pearlmutter, "Fast exact multiplication by the Hessian", Neural
+    Computation 6, 1994.
+
+    Examples
+    --------
+    >>> import softmax_gradients as sg
+    >>> sg.cross_entropy_hvp([-1.0, -1.0, 1.0], [1.0, 0.0, 2.0], 2.0).round(4)
+    array([-0.0193, -0.0723,  0.0916])
+    """
+    scores = as_logits(logits, axis=axis)
+    direction = as_same_shape(vector, scores, "vector", axis)
+    temperature = as_temperature(temperature, scores.dtype)
+    product = softmax_jvp(scores, direction, temperature)
+    return restore_axis(divide_by_temperature(product, temperature), axis)
+
+
+def fisher_information(
+    logits: ArrayLike, temperature: float = 1.0, axis: int = -1
+) -> Array:
+    r"""Return the Fisher information of the logits, from its definition.
+
+    Let z denote the `logits` of shape (..., C), with the C classes along `axis`,
+    T the `temperature` and q = softmax(z/T). For a label y the score is the
+    gradient of log q_y in z. The result F is the mean of the scores' outer
+    products over labels y drawn from q. It equals `cross_entropy_hessian`, which
+    is cheaper; this function is there to check that.
+
+    Parameters
+    ----------
+    logits : array_like, shape (..., C)
+        Scores z; -inf masks a class.
+    temperature : float, default 1.0
+        T > 0.
+    axis : int, default -1
+        The axis of the classes.
+
+    Returns
+    -------
+    information : ndarray, shape (..., C, C)
+        F, in O(C^3) operations a row.
+
+    Raises
+    ------
+    ValueError
+        As `softmax`.
+
+    Notes
+    -----
+    With e_y the unit vector of class y,
+
+    .. math::
+        F = \sum_{y=1}^{C} q_y\, s_y s_y^\top, \qquad
+        s_y = \frac{\partial \log q_y}{\partial z} = \frac{e_y - q}{T}
+
+    References
+    ----------
+    J. Martens, "New insights and perspectives on the natural gradient method",
+    Journal of Machine Learning Research 21, 2020.
+
+    Examples
+    --------
+    >>> import softmax_gradients as sg
+    >>> sg.fisher_information([-1.0, -1.0, 1.0], 2.0).round(4)
+    array([[ 0.0418, -0.0112, -0.0305],
+           [-0.0112,  0.0418, -0.0305],
+           [-0.0305, -0.0305,  0.0611]])
+    """
+    scores = as_logits(logits, axis=axis)
+    temperature = as_temperature(temperature, scores.dtype)
+    probs = softmax(scores, temperature)
+    classes = np.arange(probs.shape[-1])
+    # Row y holds T s_y = e_y - q; 1 - q_y is taken as the sum of the others.
+    label_scores = np.repeat(-probs[..., np.newaxis, :], classes.size, axis=-2)
+    label_scores[..., classes, classes] = sum_of_others(probs)
+    weighted = probs[..., :, np.newaxis] * label_scores
+    information = np.swapaxes(label_scores, -1, -2) @ weighted
+    information = divide_by_temperature(information, temperature)
+    return divide_by_temperature(information, temperature)
+
+
+def linear_gauss_newton(
+    logits: ArrayLike,
+    inputs: ArrayLike,
+    temperature: float = 1.0,
+    *,
+    reduction: str = "mean",
+) -> Array:
+    r"""Return the Gauss-Newton matrix of a linear classifier's weights.
+
+    Let x denote the `inputs` of shape (..., d), z = W x + b the `logits` of shape
+    (..., C) with the classes last, T the `temperature` and q = softmax(z/T). The
+    result G has one row and one column for each entry of W, in the order of
+    ``weights.ravel()``. The logits are linear in W, so G is the Hessian of the
+    cross-entropy in W, for targets that sum to one. Append a feature that is 1 to
+    the inputs to include the bias.
+
+    Parameters
+    ----------
+    logits : array_like, shape (..., C)
+        z = ``inputs @ weights.T + bias``.
+    inputs : array_like, shape (..., d)
+        x, one row of features for each row of logits.
+    temperature : float, default 1.0
+        T > 0.
+    reduction : {"mean", "sum", "none"}, default "mean"
+        The matrix of the mean of the rows' losses, of their sum, or of each one.
+
+    Returns
+    -------
+    matrix : ndarray, shape (C d, C d)
+        G, symmetric and positive semidefinite, preceded by the shape (...) of the
+        batch for "none".
+
+    Raises
+    ------
+    ValueError
+        As `softmax`, or if `inputs` is not finite or does not have one row for each
+        row of logits.
+
+    Notes
+    -----
+    For one row, with the Kronecker product,
+
+    .. math::
+        G = H \otimes x x^\top, \qquad
+        G_{(ka)(lb)} = \frac{q_k(\delta_{kl} - q_l)}{T^2}\, x_a x_b
+
+    where H is the Hessian in the logits. Adding one vector of d numbers to all the
+    rows of W moves no probability, so G sends it to 0: the rank of G is at most
+    (C - 1) d.
+
+    References
+    ----------
+    D. Boehning, "Multinomial logistic regression algorithm", Annals of the
+    Institute of Statistical Mathematics 44, 1992.
+
+    Examples
+    --------
+    >>> import softmax_gradients as sg
+    >>> sg.linear_gauss_newton([0.0, 0.0], [1.0, 2.0])
+    array([[ 0.25,  0.5 , -0.25, -0.5 ],
+           [ 0.5 ,  1.  , -0.5 , -1.  ],
+           [-0.25, -0.5 ,  0.25,  0.5 ],
+           [-0.5 , -1.  ,  0.5 ,  1.  ]])
+    """
+    check_reduction(reduction)
+    scores = as_logits(logits)
+    features = as_inputs(inputs, scores)
+    hessians = cross_entropy_hessian(scores, temperature)
+    batch, classes, size = scores.shape[:-1], scores.shape[-1], features.shape[-1]
+    shape = (classes * size, classes * size)
+    if reduction == "none":
+        blocks = np.einsum("...kl,...a,...b->...kalb", hessians, features, features)
+        return blocks.reshape(*batch, *shape)
+    divisor = row_divisor(reduction, scores)
+    rows = math.prod(batch)
+    hessians = hessians.reshape(rows, classes, classes)
+    features = features.reshape(rows, size)
+    total = np.empty((classes, size, classes, size), hessians.dtype)
+    # One pair of classes at a time: all at once would take (N, C, C, d) numbers.
+    for row, column in np.ndindex(classes, classes):
+        weights = hessians[:, row, column]
+        total[row, :, column, :] = (weights * features.T) @ features
+    return total.reshape(shape) / divisor
