@@ -1,0 +1,227 @@
+"""Sphinx extension: the statements of the chapter "The sources".
+
+They are written from the data that tests/sources evaluates, so that the page shows
+what was tested, with the numbers of the evaluation.
+"""
+
+import importlib.util
+import sys
+from collections import Counter
+from dataclasses import fields
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).parents[1]
+GENERATED = ROOT / "book" / "_generated"
+NAME = "source_statements"  # what the data are imported as
+
+PAGES = {
+    "jac": ("softmax-jacobian.ipynb", "The softmax Jacobian"),
+    "struct": ("jacobian-structure.ipynb", "The structure of the Jacobian"),
+    "sum": ("summation-mistake.ipynb", "The summation mistake"),
+    "delta": ("kronecker-delta.ipynb", "The Kronecker delta"),
+    "temp": ("temperature.ipynb", "Temperature"),
+    "limit": ("high-temperature-limit.ipynb", "The high-temperature limit"),
+}
+TITLES = {
+    "temperature-gradient": "with temperature",
+    "softmax-loss-derivative": "one label",
+    "separate-derivatives": "separately",
+    "distillation-gradient-ko": "Korean note",
+}
+DIFFERENCES = {"z": "logits", "v": "teacher's logits", "t": "targets"}
+
+
+def load_sources():
+    """Import tests/sources, which is not installed, by its place."""
+    folder = ROOT / "tests" / "sources"
+    spec = importlib.util.spec_from_file_location(
+        NAME, folder / "__init__.py", submodule_search_locations=[str(folder)]
+    )
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[NAME] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def decimal(number):
+    """Write a number with four places at most, and a true minus sign."""
+    text = f"{round(float(number), 4) + 0.0:.4f}".rstrip("0").rstrip(".")
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def shown(value):
+    """Write a number, or a row of numbers, for the page."""
+    array = np.asarray(value)
+    text = ", ".join(decimal(entry) for entry in array.ravel())
+    return f"({text})" if array.ndim else text
+
+
+def difference_from(point, example):
+    """Say in which numbers a point is not the example."""
+    found = []
+    for field in fields(point):
+        value, usual = getattr(point, field.name), getattr(example, field.name)
+        if np.array_equal(value, usual):
+            continue
+        if field.name == "rows":
+            found.append(f"the rows as {value}")
+        elif field.name == "temperature":
+            found.append(f"$T = {value:g}$")
+        else:
+            found.append(f"the {DIFFERENCES[field.name]} {shown(value)}")
+    return ", ".join(found)
+
+
+def numbers(statement, example):
+    """Return the sentence with the numbers at which the statement fails."""
+    reading = statement.otherwise or statement.claim
+    if reading is None or statement.shown is None:
+        return ""
+    printed, *_, true = reading(statement.shown)
+    where = difference_from(statement.shown, example)
+    if statement.verdict.name == "LAYOUT" and statement.otherwise is None:
+        where = f"the rows as {statement.shown.rows}"
+    where = f", with {where}" if where else ""
+    if isinstance(printed, bool):
+        words = {True: "yes", False: "no"}
+        return f"*Evaluated*{where}: claimed {words[printed]}, found {words[true]}."
+    return f"*Evaluated*{where}: as printed {shown(printed)}, in truth {shown(true)}."
+
+
+def reference(link):
+    kind, page, *_ = link.split("-")
+    if kind == "eq":
+        return page, "{eq}`" + link + "`"
+    if kind == "thm":
+        return page, "{prf:ref}`" + link + "`"
+    return "sum", "{ref}`the corrected program <" + link + ">`"
+
+
+def derivation(statement):
+    """Return the links to the chapters, with the numbers of the equations."""
+    references = [reference(link) for link in statement.links]
+    parts = []
+    for page, group in groupby(references, key=lambda pair: pair[0]):
+        name, title = PAGES[page]
+        equations = ", ".join(text for _, text in group)
+        parts.append(f"[{title}]({name}) {equations}")
+    return "*Derived in* " + "; ".join(parts) + "."
+
+
+def paragraphs(statement, example):
+    yield statement.quote
+    if statement.assumption:
+        yield f"*The assumption*: {statement.assumption}."
+    if statement.correction:
+        yield f"*Instead*: {statement.correction}"
+    sentence = numbers(statement, example)
+    if sentence:
+        yield sentence
+    if statement.slip:
+        label = "Note" if statement.verdict.name == "RIGHT" else "Why one slips"
+        yield f"*{label}*: {statement.slip}"
+    yield derivation(statement)
+
+
+def line_numbers(lines):
+    """Write (3, 5, 6, 7) with a range for the last three."""
+    ranges = []
+    for line in lines:
+        if ranges and line == ranges[-1][1] + 1:
+            ranges[-1][1] = line
+        else:
+            ranges.append([line, line])
+    dash = "\N{EN DASH}"
+    return ", ".join(
+        f"{first}" if first == last else f"{first}{dash}{last}"
+        for first, last in ranges
+    )
+
+
+def entry(anchor, term, statement, example):
+    """Return a definition: place and verdict, then what there is to say."""
+    first, *rest = paragraphs(statement, example)
+    text = "\n\n".join([f": {first}", *(f"  {part}" for part in rest)])
+    return f"({anchor})=\n{term}: {statement.verdict}\n{text}\n"
+
+
+def document_entries(document):
+    entries = []
+    for statement in sorted(document.statements, key=lambda each: each.lines[0]):
+        anchor = f"source-{document.name}-{statement.slug}"
+        word = "Line" if len(statement.lines) == 1 else "Lines"
+        term = f"[{word} {line_numbers(statement.lines)}](#{anchor})"
+        entries.append(entry(anchor, term, statement, document.example))
+    return "\n".join(entries)
+
+
+def others_entries(others, example):
+    """Return the other treatments' entries, each with a link to its text."""
+    entries = []
+    for other in others:
+        anchor = f"source-other-{other.statement.slug}"
+        term = f"[{other.name}]({other.url}), [{other.place}](#{anchor})"
+        entries.append(entry(anchor, term, other.statement, example))
+    return "\n".join(entries)
+
+
+def trivial_lines(document):
+    """Return the list of the lines that have no entry, and why."""
+    parts = [
+        f"{line_numbers(lines)} ({why})"
+        for why, lines in document.trivial.items()
+        if why != "empty"
+    ]
+    return "Lines without an entry: " + "; ".join(parts) + "; and empty lines.\n"
+
+
+def counts_table(sources):
+    """Return how many statements of each document have which verdict."""
+    columns = [
+        (TITLES[document.name], Counter(each.verdict for each in document.statements))
+        for document in sources.DOCUMENTS
+    ]
+    columns.append(
+        ("elsewhere", Counter(other.statement.verdict for other in sources.OTHERS))
+    )
+    head = ["verdict", *(title for title, _ in columns)]
+    body = [
+        [verdict, *(str(counts[verdict]) for _, counts in columns)]
+        for verdict in sources.Verdict
+    ]
+    total = ["all", *(str(sum(counts.values())) for _, counts in columns)]
+    lines = [head, ["---", *["---:"] * len(columns)], *body, total]
+    table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    in_all = sum(len(document.statements) for document in sources.DOCUMENTS)
+    return (
+        f"{table}\n\nThat is {in_all} statements in the four documents, and "
+        f"{len(sources.OTHERS)} in other treatments.\n"
+    )
+
+
+def pages():
+    """Yield the name and text of every generated file."""
+    sources = load_sources()
+    for document in sources.DOCUMENTS:
+        text = document_entries(document) + "\n" + trivial_lines(document)
+        yield f"sources-{document.name}.md", text
+    example = sources.DOCUMENTS[0].example
+    yield "sources-others.md", others_entries(sources.OTHERS, example)
+    yield "sources-counts.md", counts_table(sources)
+
+
+def write(app, config):
+    GENERATED.mkdir(exist_ok=True)
+    for name, text in pages():
+        path = GENERATED / name
+        # An unchanged file keeps its time, so that its page is not read again.
+        if not path.exists() or path.read_text("utf-8") != text:
+            path.write_text(text, "utf-8")
+
+
+def setup(app):
+    app.connect("config-inited", write)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
