@@ -1,6 +1,9 @@
 # make book       the site, in _build/html
 # make test       every test, and every notebook cell run again and compared
+# make site-test  the site as it is deployed, tested in Chromium
 # make notebooks  run the notebooks in place
+# make bench      speed, beside what a user would pick instead
+# make pdf        the book as one PDF, on a machine with Chromium
 # make lab        JupyterLab on the chapters
 # make lint       ruff and mypy
 # make clean      remove what was built
@@ -15,22 +18,41 @@ else
 BIN := $(VENV)/bin
 endif
 INSTALLED := $(VENV)/.installed
+SITE_INSTALLED := $(VENV)/.site-installed
+BUILD := $(BIN)/jupyter-book build --all -W -n --keep-going
 NOTEBOOKS := $(wildcard book/*.ipynb)
 
-.PHONY: book test notebooks lab lint clean
+.PHONY: book test site-test notebooks bench pdf lab lint clean
 .DEFAULT_GOAL := book
 
 # Everything is rebuilt: a warning of an unchanged page must fail again.
 book: $(INSTALLED)
-	$(BIN)/jupyter-book build --all -W -n --keep-going .
+	$(BUILD) .
 
 # Apart from the notebooks: with --cov, nbval waits for coverage in each kernel.
 test: $(INSTALLED)
 	$(BIN)/python -m pytest --nbval --nbval-current-env $(NOTEBOOKS)
 	$(BIN)/python -m pytest --cov
 
+# Built apart, with an address and a repository, as pages.yml has them.
+site-test: export BOOK_BASE_URL = https://example.org/softmax-gradients/
+site-test: export GITHUB_REPOSITORY = example/softmax-gradients
+site-test: $(SITE_INSTALLED)
+	$(BUILD) --path-output _build/deployed .
+	$(BIN)/python -m pytest tests/site
+
 notebooks: $(INSTALLED)
 	$(BIN)/python tools/notebooks.py $(NOTEBOOKS)
+
+# In an environment of its own: the peers are large.
+bench:
+	$(PYTHON) -m venv .cache/bench
+	.cache/bench/bin/python -m pip install -qq -r benchmarks/requirements.txt -e .
+	mkdir -p _build
+	.cache/bench/bin/python benchmarks/speed.py book/data/speed.json --figure _build/speed.png
+
+pdf: book
+	$(BIN)/python tools/book_pdf.py
 
 lab: $(INSTALLED)
 	$(BIN)/jupyter lab book
@@ -39,6 +61,7 @@ lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python -m pip check
 
 clean:
 	rm -rf _build .pytest_cache .hypothesis .mypy_cache .ruff_cache .coverage
@@ -54,4 +77,8 @@ $(INSTALLED): requirements.txt pyproject.toml
 			"make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -qq --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(SITE_INSTALLED): $(INSTALLED) requirements-site.txt
+	$(BIN)/python -m pip install -qq --disable-pip-version-check -r requirements-site.txt
 	@touch $@

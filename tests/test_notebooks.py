@@ -224,7 +224,9 @@ def with_one_digit_changed(notebook):
 
 
 def test_one_changed_digit_in_a_stored_output_fails(tmp_path):
-    smallest = min(NOTEBOOKS, key=lambda path: path.stat().st_size)
+    # One that reads no data beside it: it is run from another folder.
+    alone = [path for path in NOTEBOOKS if "data/" not in path.read_text("utf-8")]
+    smallest = min(alone, key=lambda path: path.stat().st_size)
     copy = tmp_path / smallest.name
     copy.write_bytes(smallest.read_bytes())
     unchanged = nbval(copy)

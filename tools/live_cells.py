@@ -1,0 +1,69 @@
+"""Sphinx extension: the code cells of a page run in the page.
+
+A page with code cells gets a small script, which puts Run, Edit, Reset and Stop
+below each cell. What they need is loaded from this site, after the first press.
+
+A cell tagged `no-live` takes too long in a browser. It keeps its stored output and
+says why it has no buttons. Without the npm registry or the Python Package Index
+the pages are built without buttons.
+"""
+
+import live_files
+from docutils import nodes
+from sphinx.util import logging
+
+logger = logging.getLogger(__name__)
+
+
+def prepare(app):
+    """Put together what the pages load."""
+    app.live_version = None
+    app.live_count = {}
+    if app.builder.name != "html":
+        return
+    try:
+        folder, app.live_version = live_files.written()
+    except live_files.UnreachableError as error:
+        logger.info(
+            "Without %s, the cells cannot run in the page: no Run buttons.", error
+        )
+        return
+    app.config.html_static_path += [str(live_files.fetched()), str(folder)]
+
+
+def code_cells(doctree):
+    for node in doctree.findall(nodes.container):
+        if node.get("nb_element") == "cell_code":
+            yield node
+
+
+def add_buttons(app, pagename, templatename, context, doctree):
+    cells = list(code_cells(doctree)) if doctree is not None else []
+    if not cells or app.live_version is None:
+        return
+    slow = sum("tag_no-live" in cell["classes"] for cell in cells)
+    app.live_count[pagename] = (len(cells) - slow, slow)
+    app.add_css_file("live/live-cells.css")
+    app.add_js_file(
+        "live/live-cells.js",
+        loading_method="defer",
+        **{"data-version": app.live_version},
+    )
+
+
+def report(app, exception):
+    if exception is None and app.live_count:
+        live, slow = map(sum, zip(*app.live_count.values(), strict=True))
+        logger.info(
+            "Live cells: %d on %d pages; too slow for a browser: %d.",
+            live,
+            len(app.live_count),
+            slow,
+        )
+
+
+def setup(app):
+    app.connect("builder-inited", prepare)
+    app.connect("html-page-context", add_buttons)
+    app.connect("build-finished", report)
+    return {"parallel_read_safe": True, "parallel_write_safe": False}
