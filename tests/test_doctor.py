@@ -188,6 +188,15 @@ def test_two_mistakes_together_are_both_named():
     assert len(simpler) < 0.1 * len(sample)
 
 
+def test_a_mistake_that_raises_at_most_inputs_is_named_with_another():
+    steps = [
+        MISTAKES["missing-keepdims"].kinds["loss"][0],
+        MISTAKES["flipped-sign"].kinds["loss"][0],
+    ]
+    report = diagnose(assemble("loss", *steps), "loss")
+    assert ("missing-keepdims", "flipped-sign") in report.explanations
+
+
 def test_three_mistakes_together_are_all_named():
     def gradient(z, t, T=1.0):
         return -t * (

@@ -3,7 +3,7 @@
 import numpy as np
 import oracles
 import pytest
-from numpy.testing import assert_allclose, assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal, assert_array_max_ulp
 
 import softmax_gradients as sg
 
@@ -157,7 +157,9 @@ def test_integers_of_the_logits_shape_are_weights(function):
     by_index = arrays_in(function([2.0, 0.5, -1.0], 1))
     by_weight = arrays_in(function([2.0, 0.5, -1.0], [0, 1, 0]))
     for first, second in zip(by_index, by_weight, strict=True):
-        assert_array_equal(first, second)
+        # Indices may take the fused path and weights the plain one: both are right
+        # to a few units in the last place, and not to the last bit.
+        assert_array_max_ulp(first, second, maxulp=2)
 
 
 @every

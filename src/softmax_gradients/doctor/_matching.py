@@ -200,11 +200,14 @@ class Matcher:
         together = self.value(hypothesis.steps, probe)
         for slug in hypothesis.slugs:
             others = self.value(without(self.kind, hypothesis, slug), probe)
-            if together is None or others is None:
-                continue
             with np.errstate(all="ignore"):
-                if agrees(together, others, others, 0.02):
-                    return False
+                unchanged = (
+                    together is not None
+                    and others is not None
+                    and agrees(together, others, others, 0.02)
+                )
+            if unchanged:
+                return False
         return True
 
     def value(self, steps: Steps, probe: Probe) -> Array | None:
