@@ -3,12 +3,11 @@
 A part of it, two seeds with few examples, is run again.
 """
 
-import importlib.util
 import json
-import sys
 from dataclasses import asdict
 from pathlib import Path
 
+import distillation_sweep as sweep
 import numpy as np
 import pytest
 
@@ -19,23 +18,11 @@ STORED = ROOT / "book" / "data" / "distillation_sweep.json"
 
 
 @pytest.fixture(scope="module")
-def sweep():
-    path = ROOT / "benchmarks" / "distillation_sweep.py"
-    spec = importlib.util.spec_from_file_location("distillation_sweep", path)
-    module = importlib.util.module_from_spec(spec)
-    with pytest.MonkeyPatch.context() as patch:
-        # A dataclass looks its module up by name.
-        patch.setitem(sys.modules, spec.name, module)
-        spec.loader.exec_module(module)
-        yield module
-
-
-@pytest.fixture(scope="module")
 def stored():
     return json.loads(STORED.read_text("utf-8"))
 
 
-def test_every_setting_is_stored_once_with_every_seed(sweep, stored):
+def test_every_setting_is_stored_once_with_every_seed(stored):
     assert stored["seeds"] == list(sweep.SEEDS)
     found = [
         {key: value for key, value in result.items() if key != "correct"}
@@ -51,7 +38,7 @@ def test_the_versions_are_stored(stored):
     assert set(stored["versions"]) == {"python", "numpy", "softmax_gradients"}
 
 
-def test_a_part_run_again_gives_what_is_stored(sweep, stored):
+def test_a_part_run_again_gives_what_is_stored(stored):
     experiment = sweep.Experiment(stored["seeds"][:2])
     assert experiment.test_labels.shape[1] == stored["test_images"]
     # Another processor rounds otherwise: an image on the border may change sides.
@@ -68,7 +55,7 @@ def test_a_part_run_again_gives_what_is_stored(sweep, stored):
 
 
 @pytest.mark.parametrize("targets", ["hard", "soft", "logits", "mixed", "unscaled"])
-def test_the_gradients_are_those_of_the_losses(sweep, targets):
+def test_the_gradients_are_those_of_the_losses(targets):
     experiment = sweep.Experiment.__new__(sweep.Experiment)
     rng = np.random.default_rng(1)
     experiment.labels = np.array([[3, 0]])
@@ -94,7 +81,7 @@ def test_the_gradients_are_those_of_the_losses(sweep, targets):
     np.testing.assert_allclose(gradient, measured, rtol=0, atol=1e-8)
 
 
-def test_backward_is_the_derivative_of_forward(sweep):
+def test_backward_is_the_derivative_of_forward():
     rng = np.random.default_rng(2)
     weights = [w + 0.1 for w in sweep.initial([0, 1], 3, role=1)]
     inputs = rng.normal(size=(2, 4, 64))

@@ -1,10 +1,10 @@
 """The page of the catalogue: every entry is on it, and its links lead somewhere."""
 
 import re
-import sys
 from pathlib import Path
-from types import SimpleNamespace
 
+import generated
+import mistakes_page
 import pytest
 
 from softmax_gradients.mistakes import CHAPTERS, MISTAKES
@@ -12,17 +12,7 @@ from softmax_gradients.mistakes import CHAPTERS, MISTAKES
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.fixture(scope="module")
-def mistakes_page():
-    sys.path.insert(0, str(ROOT / "tools"))
-    try:
-        import mistakes_page
-    finally:
-        sys.path.pop(0)
-    return mistakes_page
-
-
-def test_every_entry_is_on_the_page_once(mistakes_page):
+def test_every_entry_is_on_the_page_once():
     anchors = re.findall(r"^\(([\w-]+)\)=$", mistakes_page.page(), re.MULTILINE)
     assert sorted(anchors) == sorted(MISTAKES)
     for slug, entry in MISTAKES.items():
@@ -31,7 +21,7 @@ def test_every_entry_is_on_the_page_once(mistakes_page):
             assert part in section
 
 
-def test_the_chapters_exist(mistakes_page):
+def test_the_chapters_exist():
     chapters = set(re.findall(r"\{doc\}`([\w-]+)`", mistakes_page.page()))
     assert chapters <= set(CHAPTERS)
     contents = (ROOT / "_toc.yml").read_text("utf-8")
@@ -48,16 +38,16 @@ def test_the_chapters_exist(mistakes_page):
         ("lecture notes", None),
     ],
 )
-def test_threads_are_linked_where_the_repository_is_known(mistakes_page, text, link):
+def test_threads_are_linked_where_the_repository_is_known(text, link):
     assert mistakes_page.source(text) == (f"[{text}]({link})" if link else text)
 
 
-def test_the_committed_page_includes_what_is_generated(mistakes_page, tmp_path):
+def test_the_committed_page_includes_what_is_generated(tmp_path, monkeypatch):
     committed = (ROOT / "book" / "mistakes.md").read_text("utf-8")
     assert "```{include} _generated/mistakes.md" in committed
-    app = SimpleNamespace(srcdir=tmp_path)
+    monkeypatch.setattr(generated, "FOLDER", tmp_path)
     for _ in range(2):
-        mistakes_page.write_page(app, None)
-        written = (tmp_path / mistakes_page.PAGE).read_text("utf-8")
+        mistakes_page.write_page(None, None)
+        written = (tmp_path / "mistakes.md").read_text("utf-8")
         assert written == mistakes_page.page()
     assert f"are {'fifty' if len(MISTAKES) == 50 else len(MISTAKES)}," in committed

@@ -5,12 +5,11 @@ import importlib
 import inspect
 import pkgutil
 import re
-import subprocess
-import sys
 from importlib import metadata
 from pathlib import Path
 
 import pytest
+from programs import run_python
 
 import softmax_gradients as sg
 
@@ -20,19 +19,6 @@ MODULES = ["softmax_gradients"] + [
     for module in pkgutil.iter_modules(sg.__path__)
     if not module.name.startswith("_")
 ]
-
-
-def run_python(code, directory):
-    """Run code in a new interpreter, and give what it printed."""
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code],
-        cwd=directory,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
 
 
 def test_a_checkout_can_be_imported_as_src():
@@ -47,13 +33,13 @@ def test_the_import_brings_numpy_alone(tmp_path):
         "after = {name.split('.')[0] for name in sys.modules};"
         "print(*sorted(after - before - set(sys.stdlib_module_names)))"
     )
-    assert run_python(code, tmp_path) == "softmax_gradients"
+    assert run_python(code, tmp_path).strip() == "softmax_gradients"
 
 
 @pytest.mark.parametrize("module", ["plots", "symbolic"])
 def test_a_heavy_module_is_imported_on_first_use(module, tmp_path):
     code = f"import softmax_gradients as sg; print(sg.{module}.__name__)"
-    assert run_python(code, tmp_path) == f"softmax_gradients.{module}"
+    assert run_python(code, tmp_path).strip() == f"softmax_gradients.{module}"
 
 
 def test_an_unknown_name_is_an_attribute_error():
@@ -108,12 +94,6 @@ def test_the_reference_page_lists_every_public_name():
         r"^\.\. auto(?:function|class|data):: (\w+)$", page, re.MULTILINE
     )
     assert sorted(documented) == sorted(sg.__all__)
-
-
-def test_the_example_in_the_readme_runs(tmp_path):
-    readme = (ROOT / "README.md").read_text("utf-8")
-    (example,) = re.findall(r"^```python\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
-    run_python(example, tmp_path)
 
 
 def test_every_requirement_is_pinned():

@@ -1,11 +1,10 @@
-"""What the front page shows: its code prints what it says, its answers are right."""
+"""What the README and the front page show: code that runs, answers that are right."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
+from programs import run_python
 
 import softmax_gradients as sg
 
@@ -18,31 +17,25 @@ def blocks(page, language):
     return re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
 
 
-def run(code, folder):
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code],
-        capture_output=True,
-        text=True,
-        cwd=folder,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 def test_the_front_page_prints_what_it_says(tmp_path):
     (code,) = blocks("book/intro.md", "python")
     (output,) = blocks("book/intro.md", "text")
-    assert run(code, tmp_path) == output
+    assert run_python(code, tmp_path) == output
 
 
 def test_the_front_page_would_accept_the_right_gradient(tmp_path):
     (code,) = blocks("book/intro.md", "python")
     right = code.replace("-targets * (1 - sg.softmax(z))", "sg.softmax(z) - targets")
     assert right != code
-    lines = run(right, tmp_path).splitlines()
+    lines = run_python(right, tmp_path).splitlines()
     assert lines[0].split()[-1].lstrip("-") == "0.0"
     assert not re.search(r"[1-9]", lines[1])
     assert lines[2].endswith("2.0")
+
+
+def test_the_example_in_the_readme_runs(tmp_path):
+    (example,) = blocks("README.md", "python")
+    run_python(example, tmp_path)
 
 
 def test_the_answers_on_the_front_page():

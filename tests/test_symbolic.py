@@ -58,7 +58,6 @@ POINTS = [
         "T": 3.5,
     },
 ]
-UNIT_TARGETS = POINTS[:1]
 
 
 def compiled(expression):

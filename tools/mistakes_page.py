@@ -5,11 +5,11 @@ book/mistakes.md includes it. Each entry has its slug as anchor.
 """
 
 import re
-from pathlib import Path
+
+import generated
 
 from softmax_gradients.mistakes import THEMES
 
-PAGE = Path("book") / "_generated" / "mistakes.md"
 THREAD = re.compile(
     r"(?P<owner>[\w.-]+)/(?P<name>[\w.-]+)(?P<pull> PR)?#(?P<number>\d+)"
 )
@@ -72,11 +72,7 @@ def page():
 
 
 def write_page(app, config):
-    path = Path(app.srcdir) / PAGE
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # An unchanged file keeps its time, and its page is not read again.
-    if not path.exists() or path.read_text("utf-8") != page():
-        path.write_text(page(), "utf-8")
+    generated.write("mistakes.md", page())
 
 
 def setup(app):

@@ -11,10 +11,10 @@ from dataclasses import fields
 from itertools import groupby
 from pathlib import Path
 
+import generated
 import numpy as np
 
 ROOT = Path(__file__).parents[1]
-GENERATED = ROOT / "book" / "_generated"
 NAME = "source_statements"  # what the data are imported as
 
 PAGES = {
@@ -214,12 +214,8 @@ def pages():
 
 
 def write(app, config):
-    GENERATED.mkdir(exist_ok=True)
     for name, text in pages():
-        path = GENERATED / name
-        # An unchanged file keeps its time, so that its page is not read again.
-        if not path.exists() or path.read_text("utf-8") != text:
-            path.write_text(text, "utf-8")
+        generated.write(name, text)
 
 
 def setup(app):

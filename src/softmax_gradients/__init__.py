@@ -2,11 +2,11 @@
 
 The chain is logits z -> probabilities q = softmax(z/T) -> loss -> gradient. Each
 module imports only from those before it. SymPy and Matplotlib are imported with
-the modules `symbolic` and `plots`, on first use.
+the modules `symbolic` and `plots`, on first use, and so is the doctor.
 """
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .calibration import (
     Reliability,
@@ -35,11 +35,9 @@ from .distillation import (
     high_temperature_limit,
     kl_divergence,
 )
-from .doctor import assert_correct, diagnose
 from .gradcheck import TaylorTest, complex_step, finite_difference, taylor_test
 from .label_smoothing import convert_epsilon, smooth_labels
 from .linear import LinearGradients, linear_gradients
-from .mistakes import MISTAKES
 from .softmax import (
     log_softmax,
     log_softmax_vjp,
@@ -48,6 +46,10 @@ from .softmax import (
     softmax_jvp,
     softmax_vjp,
 )
+
+if TYPE_CHECKING:  # at run time, __getattr__ below imports these
+    from .doctor import assert_correct, diagnose
+    from .mistakes import MISTAKES
 
 __version__ = "0.1.0"
 
@@ -91,8 +93,21 @@ __all__ = [
 ]
 
 
+# What `__getattr__` imports on first use: modules that need SymPy or Matplotlib, and
+# names of modules that cost time and that few programs need.
+MODULES_ON_FIRST_USE = ("plots", "symbolic")
+NAMES_ON_FIRST_USE = {
+    "MISTAKES": "mistakes",
+    "assert_correct": "doctor",
+    "diagnose": "doctor",
+}
+
+
 def __getattr__(name: str) -> Any:
-    """Import the modules that need SymPy or Matplotlib when they are first used."""
-    if name in ("plots", "symbolic"):
+    """Import a module or a name when it is first used."""
+    if name in MODULES_ON_FIRST_USE:
         return import_module(f".{name}", __name__)
+    if name in NAMES_ON_FIRST_USE:
+        module = import_module(f".{NAMES_ON_FIRST_USE[name]}", __name__)
+        return getattr(module, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -230,13 +230,7 @@ def softmax_jvp(
     >>> sg.softmax_jvp([-1.0, -1.0, 1.0], [1.0, 0.0, 2.0]).round(4)
     array([-0.0725, -0.179 ,  0.2515])
     """
-    scores = as_logits(logits, axis=axis)
-    direction = as_same_shape(tangent, scores, "tangent", axis)
-    temperature = as_temperature(temperature, scores.dtype)
-    probs = probabilities(scaled_logits(scores, temperature))
-    product = times_jacobian(probs, direction)
-    product = divide_by_temperature(product, temperature)
-    return restore_axis(rounded_like(product, scores), axis)
+    return _jacobian_product(logits, tangent, "tangent", temperature, axis)
 
 
 def softmax_vjp(
@@ -291,13 +285,7 @@ def softmax_vjp(
     >>> sg.softmax_vjp([-1.0, -1.0, 1.0], -targets / probs).round(8)
     array([ 0.10650698, -0.89349302,  0.78698604])
     """
-    scores = as_logits(logits, axis=axis)
-    gradient = as_same_shape(cotangent, scores, "cotangent", axis)
-    temperature = as_temperature(temperature, scores.dtype)
-    probs = probabilities(scaled_logits(scores, temperature))
-    product = times_jacobian(probs, gradient)
-    product = divide_by_temperature(product, temperature)
-    return restore_axis(rounded_like(product, scores), axis)
+    return _jacobian_product(logits, cotangent, "cotangent", temperature, axis)
 
 
 def log_softmax_vjp(
@@ -471,3 +459,15 @@ def times_jacobian(probs: Array, vector: Array) -> Array:
     """Return (diag q - q q^T) times `vector` along the last axis, in O(C)."""
     mean = (probs * vector).sum(axis=-1, keepdims=True)
     return probs * (vector - mean)
+
+
+def _jacobian_product(
+    logits: ArrayLike, vector: ArrayLike, name: str, temperature: float, axis: int
+) -> Array:
+    """Return J times a vector, which is J^T times it too; `name` is for errors."""
+    scores = as_logits(logits, axis=axis)
+    factors = as_same_shape(vector, scores, name, axis)
+    temperature = as_temperature(temperature, scores.dtype)
+    probs = probabilities(scaled_logits(scores, temperature))
+    product = divide_by_temperature(times_jacobian(probs, factors), temperature)
+    return restore_axis(rounded_like(product, scores), axis)

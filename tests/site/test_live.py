@@ -128,13 +128,6 @@ def test_nothing_of_python_is_loaded_before_the_first_run(chapter):
     assert names == {"live-cells.js", "live-cells.css"}
 
 
-FIRST = """
-import numpy as np
-print(np.arange(3))
-np.diag([7.0, 9.0]).trace()
-"""
-
-
 def test_edit_reset_and_stop(chapter):
     opened = chapter()
     before = opened.output(2).inner_html()

@@ -4,11 +4,11 @@
 page shows; every correction holds. No line of a document is passed over.
 """
 
-import importlib.util
 import itertools
 from pathlib import Path
 
 import pytest
+import sources_page
 
 from . import DOCUMENTS, OTHERS, Verdict, differ, same
 from .statement import EXAMPLE, proved, random_point, symbolic_point
@@ -158,10 +158,6 @@ def test_equations_linked_to_are_in_the_book():
 
 
 def test_page_shows_every_statement():
-    path = ROOT / "tools" / "sources_page.py"
-    spec = importlib.util.spec_from_file_location("sources_page", path)
-    sources_page = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(sources_page)
     pages = dict(sources_page.pages())
     text = "\n".join(pages.values())
     for name, (statement, _) in CASES.items():

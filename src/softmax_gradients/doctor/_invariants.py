@@ -10,6 +10,7 @@ from .._pipeline import (
     AVERAGED,
     MATRIX_A_ROW,
     ONE_NUMBER_A_ROW,
+    RIGHT_POWER,
     SECOND_ARGUMENT,
     WITH_TEACHER,
     Array,
@@ -20,21 +21,15 @@ from ._probes import Probe
 SUMS_TO_ZERO = "each row should sum to zero"
 SUMS_TO_ONE = "each row should sum to one"
 ROW_SUMS = ("gradient", "distillation_gradient", "vjp", "log_softmax_vjp")
-# z and T twice as large multiply the result by 2 to this power.
-HOMOGENEITY = {
-    "softmax": 0,
-    "jacobian": -1,
-    "vjp": -1,
-    "log_softmax_vjp": -1,
-    "loss": 0,
-    "gradient": -1,
-    "hessian": -2,
-    "temperature_gradient": -1,
-    "distillation_loss": 2,
-    "distillation_gradient": -1,
+# z and T twice as large multiply the result by 2 to this power: that of T, and one
+# more where the core is linear in z.
+HOMOGENEITY = {**RIGHT_POWER, "temperature_gradient": -1}
+MULTIPLES = {
+    0: "the same result",
+    -1: "half the result",
+    -2: "a quarter of it",
+    2: "four times the result",
 }
-MULTIPLES = {0: "the same result", -1: "half the result", -2: "a quarter of it"}
-MULTIPLES[2] = "four times the result"
 
 Property = Callable[[], bool]
 

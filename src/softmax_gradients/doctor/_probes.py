@@ -6,9 +6,6 @@ and unnormalised, cotangents are random. Stress probes decide the numerics: one 
 each with one thing wrong, at T = 1.
 """
 
-# So that the annotations do not import numpy.random with the package.
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -51,7 +48,7 @@ class Probe:
     temperature: float
     form: str = ""
 
-    def rows(self, limit: int) -> list[Probe]:
+    def rows(self, limit: int) -> list["Probe"]:
         """Return the first rows, each as a probe of its own."""
         return [
             replace(
