@@ -27,7 +27,7 @@ def as_logits(logits: ArrayLike, name: str = "logits", axis: int = -1) -> Array:
     array = _as_floating(logits, name)
     if array.ndim == 0:
         raise ValueError(f"{name} must have a class axis, got the scalar {logits!r}")
-    array = np.moveaxis(array, normalize_axis_index(axis, array.ndim, "axis"), -1)
+    array = class_axis_last(array, normalize_axis_index(axis, array.ndim, "axis"))
     if array.shape[-1] == 0:
         raise ValueError(
             f"{name} must have at least one class along axis {axis}, "
@@ -53,7 +53,7 @@ def as_same_shape(
     """
     array = _as_floating(values, name)
     _require_shape(array.shape, logits, name, axis)
-    array = np.moveaxis(array, axis, -1)
+    array = class_axis_last(array, axis)
     return _as_finite(array, logits.dtype if dtype is None else dtype, name)
 
 
@@ -88,13 +88,14 @@ def as_targets(
                 f"type, got {array.dtype}; probabilities need the logits' shape "
                 f"{restore_axis(logits, axis).shape}"
             )
-        outside = (array < 0) | (array >= classes)
-        if outside.any():
+        labels = array.astype(np.intp)
+        outside = labels.view(np.uintp) >= classes  # -1, read as unsigned, is huge
+        if np.count_nonzero(outside):
             raise ValueError(
                 f"{name} must be class indices from 0 to {classes - 1}, "
                 f"got {_first(array, outside)}"
             )
-        return array.astype(np.intp)
+        return labels
     if array.ndim != logits.ndim:
         raise ValueError(
             f"{name} must be class indices of shape {logits.shape[:-1]} or "
@@ -133,6 +134,8 @@ def as_inputs(inputs: ArrayLike, logits: Array) -> Array:
 
 def as_temperature(temperature: float, dtype: Any) -> float:
     """Return the temperature T as a float that is positive in `dtype` too."""
+    if type(temperature) is float and 1e-30 < temperature < 1e30:  # in any precision
+        return temperature
     value = _as_array(temperature, "temperature")
     if value.ndim != 0 or value.dtype.kind not in "iuf":
         raise ValueError(f"temperature must be one real number, got {temperature!r}")
@@ -147,9 +150,15 @@ def as_temperature(temperature: float, dtype: Any) -> float:
     return float(value)
 
 
+def class_axis_last(array: Array, axis: int) -> Array:
+    """Move the axis of the classes, which is at `axis`, to the end."""
+    # np.moveaxis takes longer than all arithmetic on a few numbers.
+    return array if axis in (-1, array.ndim - 1) else np.moveaxis(array, axis, -1)
+
+
 def restore_axis(array: Array, axis: int) -> Array:
     """Move the last axis, where the package keeps the classes, back to `axis`."""
-    return np.moveaxis(array, -1, axis)
+    return array if axis == -1 else np.moveaxis(array, -1, axis)
 
 
 def _as_array(values: ArrayLike, name: str) -> Array:

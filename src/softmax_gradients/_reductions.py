@@ -1,5 +1,6 @@
 """How the losses and gradients of a batch's rows become one result."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ def row_divisor(reduction: str, logits: Array) -> int:
     """
     if reduction not in ("mean", "batchmean"):
         return 1
-    rows = int(np.prod(logits.shape[:-1]))
+    rows = math.prod(logits.shape[:-1])
     if rows == 0:
         raise ValueError(
             f"reduction={reduction!r} needs at least one row, got logits of shape "
@@ -39,4 +40,4 @@ def reduce_losses(losses: Array, reduction: str, divisor: int) -> Any:
     if reduction == "none":
         return losses
     with np.errstate(over="ignore"):  # a sum too large for a float is inf
-        return (losses.sum() / divisor).astype(losses.dtype)
+        return losses.sum() / divisor

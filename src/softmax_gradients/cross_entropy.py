@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ._blocks import fill_rows
+from ._few import few_value_and_gradient
 from ._inputs import (
     Array,
     as_logits,
@@ -13,6 +14,7 @@ from ._inputs import (
     as_targets,
     as_temperature,
     as_weights,
+    class_axis_last,
     restore_axis,
 )
 from ._reductions import check_reduction, reduce_losses, row_divisor
@@ -244,17 +246,27 @@ def cross_entropy_value_and_gradient(
     room = None
     if out is not None:
         _check_out(out, restore_axis(scores, axis))
-        room = np.moveaxis(out, axis, -1)
-    losses, gradient, left = fused_rows(scores, answers, temperature, divisor, room)
-    if left.any():  # they are for the plain functions, or the cause of a ValueError
-        scores = as_logits(logits, axis=axis)
-        rest = scores[left], as_targets(targets, scores, axis)[left], temperature
-        losses[left] = cross_entropy(*rest, reduction="none")
-        gradient[left] = cross_entropy_gradient(*rest, reduction="none") / divisor
-    if room is not None and gradient is not room:
+        room = class_axis_last(out, axis)
+    few = None
+    if answers.ndim < scores.ndim:
+        few = few_value_and_gradient(scores, answers, temperature, divisor, reduction)
+    if few is not None:
+        loss, gradient = few
+    else:
+        losses, gradient, left = fused_rows(scores, answers, temperature, divisor, room)
+        if np.count_nonzero(
+            left
+        ):  # for the plain functions, or the cause of a ValueError
+            scores = as_logits(logits, axis=axis)
+            rest = scores[left], as_targets(targets, scores, axis)[left], temperature
+            losses[left] = cross_entropy(*rest, reduction="none")
+            gradient[left] = cross_entropy_gradient(*rest, reduction="none") / divisor
+        loss = rounded_like(reduce_losses(losses[()], reduction, divisor), scores)
+    if out is None or room is None:
+        return loss, restore_axis(gradient, axis)
+    if gradient is not room:
         room[...] = gradient
-    loss = rounded_like(reduce_losses(losses[()], reduction, divisor), scores)
-    return loss, restore_axis(gradient, axis) if out is None else out
+    return loss, out
 
 
 def cross_entropy_temperature_gradient(

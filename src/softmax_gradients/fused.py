@@ -6,7 +6,7 @@ What is saved here is the rest.
 - A block of rows is finished while it is in the processor's cache.
 - The exponentials are written into the result and turned into the gradient there.
 - They are taken of the logits as they are. A shift by the largest logit costs two
-  passes and rounds the exponent; only rows whose sum is out of range need it.
+  passes and rounds the exponent. Where a sum is out of range, exp(z/2) is squared.
 
 `fused_rows` says which rows it left: those where a plain function does better.
 """
@@ -17,11 +17,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._compensated import finite_or_zero, two_difference
 from ._inputs import Array, as_logits, as_targets
 
-# Half a megabyte: a block and its temporary arrays stay in a processor's cache.
-BLOCK_BYTES = 2**19
+# A quarter of a megabyte: a block and its temporary arrays stay in a processor's cache.
+BLOCK_BYTES = 2**18
+
+# A row longer than a block is exponentiated and added up in pieces of this length.
+PIECE = BLOCK_BYTES // 8
+
 
 # NumPy's default buffer holds 8192 entries. An operand with one entry a row, as in
 # matrix * column, is then copied out to the length of the row before it is used; rows
@@ -33,8 +36,10 @@ LONG_ROW = 128
 # to right, which rounds more than NumPy's sum in pairs: too much for longer rows.
 SHORT_ROW = 64
 
-# The same for an inner product, which adds up 16 or more partial sums side by side.
-LONG_PRODUCT = 1024
+# An inner product adds up 16 or more partial sums side by side, and is twice as fast as
+# NumPy's sum. Up to here it rounds no more than that; longer rows are cut into runs.
+LONGEST_RUN = 1024
+ONES = {char: np.ones(LONGEST_RUN, char) for char in "fd"}
 
 # Fewer entries than this are not worth the digits that q sum(t) - t loses where q and t
 # are close: with weights, a small batch is left to the plain functions.
@@ -45,14 +50,26 @@ EXTREME_TEMPERATURE = 2.0**20
 
 
 class Range(NamedTuple):
-    """Where sums of unshifted exponentials keep all their digits."""
+    """Where sums of exp(z/T) keep all their digits."""
 
     total: float  # the sum of a row stays below this, and at least 1/2
     others: float  # the sum without the largest, or without the target, above this
-    target: float  # below this, log(sum / target's exponential) needs a difference
+    highest: float  # z/T above this leaves no hope for the sum
+    lowest: float  # below this np.exp is slow
 
 
-RANGES = {"f": Range(1e20, 1e-30, 1e-10), "d": Range(1e200, 1e-280, 1e-100)}
+RANGES = {
+    "f": Range(1e20, 1e-30, highest=46, lowest=-np.inf),
+    "d": Range(1e200, 1e-280, highest=460, lowest=-708),
+}
+
+# Below this a target's exponential has lost digits, or a quotient by it may overflow.
+TARGET = 1e-30
+
+
+# Where the largest z/2T of a row is in this range, exp(z/2T) is a normal number for all
+# z that matter. Where it is not, the nearest whole number can be subtracted exactly.
+LOWEST_HALF, HIGHEST_HALF = -300, 700
 
 
 class Rows(NamedTuple):
@@ -65,7 +82,8 @@ class Rows(NamedTuple):
 
     def take(self, chosen: Any) -> "Rows":
         """Return the chosen rows."""
-        return self._replace(logits=self.logits[chosen], targets=self.targets[chosen])
+        logits, targets, temperature, divisor = self
+        return Rows(logits[chosen], targets[chosen], temperature, divisor)
 
 
 def unchecked_logits(logits: ArrayLike, axis: int) -> Array:
@@ -73,19 +91,21 @@ def unchecked_logits(logits: ArrayLike, axis: int) -> Array:
 
     Invalid entries show in the sums of their rows: `fused_rows` leaves such rows.
     """
-    known = isinstance(logits, np.ndarray) and logits.dtype.char in RANGES
-    array = np.asarray(logits) if known else np.empty(0)
-    if array.size and axis in (-1, array.ndim - 1):
-        return array
+    if isinstance(logits, np.ndarray):
+        last = logits.size > 0 and axis in (-1, logits.ndim - 1)
+        if last and logits.dtype.char in RANGES:
+            return np.asarray(logits)
     return as_logits(logits, axis=axis)
 
 
 def unchecked_targets(targets: ArrayLike, logits: Array, axis: int) -> Array:
-    """Return `targets` as `as_targets` does, but check probabilities later."""
-    known = isinstance(targets, np.ndarray) and targets.dtype == logits.dtype
-    array = np.asarray(targets) if known else np.empty(0)
-    if array.shape == logits.shape and axis in (-1, logits.ndim - 1):
-        return array
+    """Return `targets` as `as_targets` does, but check their values later."""
+    if isinstance(targets, np.ndarray):
+        last = axis in (-1, logits.ndim - 1) and targets.dtype == logits.dtype
+        if last and targets.shape == logits.shape:
+            return np.asarray(targets)
+        if targets.dtype.kind in "iu" and targets.shape == logits.shape[:-1]:
+            return np.asarray(targets)
     return as_targets(targets, logits, axis)
 
 
@@ -105,7 +125,7 @@ def fused_rows(
     ----------
     logits : ndarray, shape (..., C)
         Scores z, from `unchecked_logits`.
-    targets : ndarray, shape (...) of integers in range, or shape (..., C)
+    targets : ndarray, shape (...) of integers, or shape (..., C)
         Class indices y or weights t, from `unchecked_targets`.
     temperature : float
         T > 0.
@@ -143,33 +163,43 @@ def fused_rows(
 
     All sums are of nonnegative numbers, so nothing cancels.
     """
-    classes = logits.shape[-1]
-    shape, width = logits.shape[:-1], targets.shape[logits.ndim - 1 :]
+    classes, shape = logits.shape[-1], logits.shape[:-1]
     if out is None or not _is_usable(out, logits, targets):
         out = np.empty(logits.shape, logits.dtype)
     losses = np.empty(shape, np.result_type(logits, np.float64))
-    left = np.ones(shape, bool)
-    power_of_two = math.frexp(temperature)[0] == 0.5
-    extreme = max(temperature, 1 / temperature) > EXTREME_TEMPERATURE
-    small = targets.ndim == logits.ndim and logits.size < SMALL_BATCH
-    if logits.dtype.char not in RANGES or extreme or not power_of_two or small:
-        return losses, out, left
+    if not _is_for_the_kernel(logits, targets, temperature):
+        return losses, out, np.ones(shape, bool)
     rows = Rows(
         np.ascontiguousarray(logits).reshape(-1, classes),
-        np.ascontiguousarray(targets).reshape(-1, *width),
+        np.ascontiguousarray(targets).reshape(-1, *targets.shape[len(shape) :]),
         temperature,
         divisor,
     )
     flat = losses.reshape(-1), out.reshape(-1, classes)
+    if rows.targets.ndim == 1:
+        rows = rows._replace(targets=as_targets(rows.targets, rows.logits))
     # errstate also restores the size of the buffer, whatever happens in here.
     with np.errstate(all="ignore"):
         if classes >= LONG_ROW:
             np.setbufsize(SHORT_BUFFER)
-        left = ~_fill_unshifted(rows, *flat)
-        chosen = np.flatnonzero(left)
-        for block in _blocks(rows, len(chosen)):
-            _fill_shifted(rows, *flat, left, chosen[block])
+        if _is_hopeless(rows):
+            left = np.ones(len(rows.logits), bool)
+            again: list[Any] = list(_blocks(rows, len(left)))
+        else:
+            left = ~_fill_directly(rows, *flat)
+            chosen = np.flatnonzero(left)
+            again = [chosen[block] for block in _blocks(rows, len(chosen))]
+        for some in again:
+            _fill_from_squares(rows, *flat, left, some)
     return losses, out, left.reshape(shape)
+
+
+def _is_for_the_kernel(logits: Array, targets: Array, temperature: float) -> bool:
+    """Say whether the kernel does as well as the plain functions."""
+    power_of_two = math.frexp(temperature)[0] == 0.5
+    extreme = max(temperature, 1 / temperature) > EXTREME_TEMPERATURE
+    small = targets.ndim == logits.ndim and logits.size < SMALL_BATCH
+    return logits.dtype.char in RANGES and power_of_two and not (extreme or small)
 
 
 def _is_usable(out: Array, *inputs: Array) -> bool:
@@ -180,112 +210,151 @@ def _is_usable(out: Array, *inputs: Array) -> bool:
 
 def _blocks(rows: Rows, count: int) -> list[slice]:
     """Return slices that cut `count` rows into blocks that fit the cache."""
-    arrays = 1 if rows.targets.ndim == 1 else 2  # weights are read as well
-    step = max(1, BLOCK_BYTES // (arrays * rows.logits.shape[1] * rows.logits.itemsize))
+    step = max(1, BLOCK_BYTES // (rows.logits.shape[1] * rows.logits.itemsize))
     return [slice(start, start + step) for start in range(0, count, step)]
 
 
-def _fill_unshifted(rows: Rows, losses: Array, gradient: Array) -> Array:
+def _fill_directly(rows: Rows, losses: Array, gradient: Array) -> Array:
     """Fill all rows from exp(z/T) as it is; say which of them came out right."""
-    count = len(rows.logits)
-    blocks = _blocks(rows, count)
-    sums = _empty_sums(rows, count)
-    room = np.empty_like(gradient[blocks[0]]) if rows.targets.ndim == 2 else None
-    for block in blocks:
+    sums = _empty_sums(rows)
+    for block in _blocks(rows, len(rows.logits)):
         some, exponentials = rows.take(block), gradient[block]
         exponents = some.logits
         if rows.temperature != 1:
             exponents = np.multiply(exponents, 1 / rows.temperature, out=exponentials)
-        np.exp(exponents, out=exponentials)
-        _finish(exponentials, some, sums[:, block], room)
-    losses[...] = _losses(sums, rows, gradient)
+        if some.targets.shape == (1,) and exponents.size > PIECE:
+            _finish_long_row(exponents, exponentials, some, sums[:, block])
+        else:
+            np.exp(exponents, out=exponentials)
+            _finish(exponentials, some, sums[:, block])
+    if rows.targets.ndim == 1:
+        targets = _flat_index(rows.targets, rows.logits)
+        exponents = rows.logits.reshape(-1)[targets] / rows.temperature
+        losses[...] = _label_losses(sums, exponents)
+    else:
+        losses[...] = _weight_losses(rows, sums)
+        _mend_sure_rows(rows, sums, gradient)
     limits = RANGES[gradient.dtype.char]
     others, total = sums[1], sums[0] + sums[1]
-    in_range = (total >= 0.5) & (total < limits.total) & (others > limits.others)
-    return in_range & ~np.isnan(losses)
+    return (total >= 0.5) & (total < limits.total) & (others > limits.others)
 
 
-def _fill_shifted(
-    rows: Rows, losses: Array, gradient: Array, left: Array, chosen: Array
+def _is_hopeless(rows: Rows) -> bool:
+    """Say whether exp(z/T) would be wasted on most rows, by a look at a few."""
+    sample = rows.logits[:: 1 + len(rows.logits) // 16, :1000]
+    limits = RANGES[sample.dtype.char]
+    too_high = sample.max(axis=-1) > limits.highest * rows.temperature
+    too_low = sample.min(axis=-1) < limits.lowest * rows.temperature
+    return bool(np.mean(too_high | too_low) > 0.5)
+
+
+def _fill_from_squares(
+    rows: Rows, losses: Array, gradient: Array, left: Array, chosen: slice | Array
 ) -> None:
-    """Fill the chosen rows from shifted exponentials in float64."""
-    some = rows.take(chosen)
-    some = some._replace(logits=some.logits.astype(np.float64))
-    sums = _empty_sums(some, len(chosen))
-    exponentials = _shifted_exponentials(some.logits / rows.temperature)
-    _finish(exponentials, some, sums, None)
-    losses[chosen] = _losses(sums, some, exponentials)
-    gradient[chosen] = exponentials
-    total = sums[0] + sums[1]  # about e^300, unless the shift was too coarse
-    in_range = (total > 1e80) & (total < np.inf)
-    left[chosen] = ~in_range | np.isnan(losses[chosen])
+    """Fill the chosen rows from the squares of exp(z/2T), in float64.
 
+    Half an exponent is exact, and its exponential is in range where exp(z/T) is not.
+    Even where it is not, a shift by a whole number c is exact for all that matter: the
+    halves are then at least 256 in size, and z/2T - c is smaller than they are or than
+    512, so that it needs no digit beyond theirs.
 
-def _shifted_exponentials(values: Array) -> Array:
-    """Return exp(x - c) for the rows x of `values`, where c is max x - 300, rounded.
-
-    The factor exp(-c) cancels in every quotient. With the largest at e^300, results
-    near the smallest float come from exponentials that are not small yet, and what
-    is below e^-700 belongs to a result of 0: np.exp need not go there, where it is
-    slow. The error of the subtraction is made good as in `softmax.exponentials`.
+    A power of two, which cancels in every quotient, takes the largest square of a row
+    to about 2^400: there a result near the smallest float comes from squares that are
+    not small yet. Logits more than 760 T below the largest belong to results of 0:
+    np.exp and the products need not go where they are slow.
     """
-    shift = values.max(axis=-1, keepdims=True) - 300
-    exponents, error = two_difference(values, shift)
-    np.maximum(exponents, -700, out=exponents)
-    exponentials = np.exp(exponents, out=exponents)
-    exponentials += exponentials * finite_or_zero(error)
-    return exponentials
+    some = rows.take(chosen)
+    halves = np.multiply(some.logits, 0.5 / rows.temperature, dtype=np.float64)
+    peaks = halves.max(axis=-1)
+    outside = (peaks < LOWEST_HALF) | (peaks > HIGHEST_HALF)
+    if outside.any():
+        shift = np.where(outside, np.rint(peaks), 0)
+        halves -= shift[:, np.newaxis]
+        peaks -= shift
+    powers = 200 - np.rint(peaks / math.log(2))
+    if rows.targets.ndim == 1:
+        targets = _flat_index(some.targets, halves)
+        exponents = 2 * (halves.reshape(-1)[targets] + powers * math.log(2))
+    np.maximum(halves, (peaks - 380)[:, np.newaxis], out=halves)
+    np.exp(halves, out=halves)
+    halves *= np.exp2(powers)[:, np.newaxis]
+    squares = np.square(halves, out=halves)
+    sums = _empty_sums(some)
+    _finish(squares, some, sums)
+    if rows.targets.ndim == 1:
+        losses[chosen] = _label_losses(sums, exponents)
+    else:
+        losses[chosen] = _weight_losses(some, sums)
+        _mend_sure_rows(some, sums, squares)
+    gradient[chosen] = squares
+    left[chosen] = np.isnan(sums[0] + sums[1])  # as they are for an infinite peak
 
 
-def _empty_sums(rows: Rows, count: int) -> Array:
+def _empty_sums(rows: Rows) -> Array:
     """Return room for what the entries of each row add up to.
 
     One entry k is set apart: the target of a class index, the largest for weights.
-    The sums are e_k and the other e_j; for weights also t_j, and t_j (z_k - z_j).
+    The sums are e_k and the other e_j; for weights also t_j and t_j z_j, and then z_k.
     """
-    return np.empty((2 if rows.targets.ndim == 1 else 4, count))
+    return np.empty((2 if rows.targets.ndim == 1 else 5, len(rows.logits)))
 
 
-def _losses(sums: Array, rows: Rows, gradient: Array) -> Array:
-    """Return the rows' losses; one is NaN where its row is refused."""
-    logits, labels, temperature, divisor = rows
-    ratios = np.log1p(sums[1] / sums[0])
-    if len(sums) == 4:
-        _, _, weight, distance = sums
-        losses = distance / temperature + weight * ratios
-        return np.where(_can_subtract(rows, sums), losses, np.nan)
-    losses = ratios
-    small = np.flatnonzero(sums[0] < RANGES[gradient.dtype.char].target)
-    if small.size:  # the quotient may overflow, or its divisor be 0
-        at_target = logits[small, labels[small]].astype(np.float64)
-        gaps = logits[small].max(axis=-1) - at_target
-        largest = gradient[small].max(axis=-1) * (temperature * divisor)
-        losses[small] = gaps / temperature - np.log(largest)
+def _label_losses(sums: Array, exponents: Array) -> Array:
+    """Return log(1 + others / target), where `exponents` is log target."""
+    losses = np.log1p(sums[1] / sums[0])
+    is_small = sums[0] < TARGET
+    if np.count_nonzero(is_small):  # the quotient may overflow, or its divisor be 0
+        small = np.flatnonzero(is_small)
+        losses[small] = np.log(sums[0, small] + sums[1, small]) - exponents[small]
     return losses
 
 
-def _finish(exponentials: Array, rows: Rows, sums: Array, room: Array | None) -> None:
+def _weight_losses(rows: Rows, sums: Array) -> Array:
+    """Return the losses for weights; a NaN among its `sums` refuses a row."""
+    sums[0, ~_can_subtract(rows, sums)] = np.nan
+    distances = _distances(rows, *sums[2:])
+    return distances / rows.temperature + sums[2] * np.log1p(sums[1] / sums[0])
+
+
+def _finish(exponentials: Array, rows: Rows, sums: Array) -> None:
     """Turn exponentials into gradients, in place, and fill the `sums` of the rows."""
     if rows.targets.ndim == 1:
         _finish_labels(exponentials, rows, sums)
     else:
-        _finish_weights(exponentials, rows, sums, room)
+        _finish_weights(exponentials, rows, sums)
 
 
 def _finish_labels(exponentials: Array, rows: Rows, sums: Array) -> None:
     """Do the work of `_finish` for class indices y."""
     entries, target = exponentials.reshape(-1), _flat_index(rows.targets, exponentials)
-    sums[0] = entries[target]
+    sums[0] = at_target = entries[target]
     entries[target] = 0
     sums[1] = others = _row_sums(exponentials)
     entries[target] = -others
+    divisors = (at_target + others) * (rows.temperature * rows.divisor)
+    exponentials *= _column(1 / divisors, exponentials)
+
+
+def _finish_long_row(
+    exponents: Array, exponentials: Array, rows: Rows, sums: Array
+) -> None:
+    """Do the work of np.exp and `_finish_labels` for one row, in pieces."""
+    (label,) = rows.targets
+    others = 0.0
+    for start in range(0, exponents.size, PIECE):
+        piece = exponentials[0, start : start + PIECE]
+        np.exp(exponents[0, start : start + PIECE], out=piece)
+        if start <= label < start + PIECE:
+            sums[0] = piece[label - start]
+            piece[label - start] = 0
+        others += float(_row_sums(piece))
+    sums[1] = others
+    exponentials[0, label] = -others
     divisors = (sums[0] + others) * (rows.temperature * rows.divisor)
     exponentials *= _column(1 / divisors, exponentials)
 
 
-def _finish_weights(
-    exponentials: Array, rows: Rows, sums: Array, room: Array | None
-) -> None:
+def _finish_weights(exponentials: Array, rows: Rows, sums: Array) -> None:
     """Do the work of `_finish` for weights t."""
     logits, weights, temperature, divisor = rows
     entries = exponentials.reshape(-1)
@@ -294,24 +363,51 @@ def _finish_weights(
     entries[largest] = 0
     sums[1] = others = _row_sums(exponentials)
     entries[largest] = at_largest
-    sums[2] = weight = _row_sums(weights) if weights.min() >= 0 else np.nan
+    total = at_largest + others
+    sums[2] = _row_sums(weights) if weights.min() >= 0 else np.nan
+    sums[3] = _row_products(weights, logits)
+    sums[4] = logits.reshape(-1)[largest]
 
-    gaps = None if room is None else room[: len(weights)]
-    gaps = np.subtract(logits.reshape(-1)[largest][:, np.newaxis], logits, out=gaps)
-    sums[3] = _row_products(weights, gaps)
-    if np.isnan(sums[3]).any():  # a masked class without weight: 0 * inf is 0
-        np.subtract(logits.max(axis=-1, keepdims=True), logits, out=gaps)
-        gaps[weights == 0] = 0
-        sums[3] = _row_products(weights, gaps)
-
+    # The unit, divided by last, spares a pass; first where a quotient might underflow.
     unit = temperature * divisor
-    exponentials *= _column(weight / ((sums[0] + others) * unit), exponentials)
-    exponentials -= np.multiply(weights, 1 / unit, out=gaps)
-    sure = np.flatnonzero(at_largest > others)
-    if sure.size:  # q sum(t) - t may cancel, and a gradient's row sums to zero
-        largest = largest[sure]
+    first = min(1, unit)
+    exponentials *= _column(sums[2] / (total * first), exponentials)
+    exponentials -= weights if first == 1 else weights / first
+    if unit > 1:
+        exponentials *= 1 / unit
+
+
+def _mend_sure_rows(rows: Rows, sums: Array, gradient: Array) -> None:
+    """Compute the entry of the largest q anew where q is above one half.
+
+    There q sum(t) - t may cancel, and a row of the gradient sums to zero.
+    """
+    sure = np.flatnonzero(sums[0] > sums[1])
+    for block in _blocks(rows, len(sure)):
+        some = gradient[sure[block]]
+        largest = _flat_index(rows.logits[sure[block]].argmax(axis=-1), some)
+        entries = some.reshape(-1)
         entries[largest] = 0
-        entries[largest] = -_row_sums(exponentials[sure])
+        entries[largest] = -_row_sums(some)
+        gradient[sure[block]] = some
+
+
+def _distances(rows: Rows, weight: Array, products: Array, peaks: Array) -> Array:
+    """Return sum t_j (z_k - z_j) for each row, where `peaks` holds its largest z_k.
+
+    z_k times the sum of t, minus the inner product of t and z, is one pass where the
+    sum over differences is two. It is good enough where it is not small beside what
+    it is the difference of.
+    """
+    at_peak = weight * peaks
+    distances = at_peak - products
+    doubtful = np.flatnonzero(~(abs(at_peak) <= 1.5 * distances))
+    for block in _blocks(rows, len(doubtful)):
+        some = rows.take(doubtful[block])
+        gaps = peaks[doubtful[block], np.newaxis] - some.logits
+        gaps[some.targets == 0] = 0  # a masked class without weight: 0 * inf is 0
+        distances[doubtful[block]] = _row_products(some.targets, gaps)
+    return distances
 
 
 def _can_subtract(rows: Rows, sums: Array) -> Array:
@@ -335,21 +431,29 @@ def _flat_index(classes: Array, rows: Array) -> Array:
     return np.arange(0, rows.size, rows.shape[-1]) + classes
 
 
-def _row_products(left: Array, right: Array) -> Array:
-    """Return the inner products of the rows, in float64, and maybe spoil `right`."""
-    if left.shape[-1] <= LONG_PRODUCT:
-        return np.vecdot(left, right).astype(np.float64, copy=False)
-    return _row_sums(np.multiply(left, right, out=right))
-
-
 def _row_sums(values: Array) -> Array:
     """Return the sums of the rows, in float64."""
     classes = values.shape[-1]
     if classes <= SHORT_ROW:
-        sums: Array = values @ np.ones(classes, values.dtype)
-    else:
-        sums = np.add.reduce(values, axis=-1)
-    return sums.astype(np.float64, copy=False)
+        sums: Array = values @ ONES[values.dtype.char][:classes]
+        return sums.astype(np.float64, copy=False)
+    return _row_products(values, None)
+
+
+def _row_products(left: Array, right: Array | None) -> Array:
+    """Return the inner products of the rows, in float64; None stands for ones."""
+    ones, classes = ONES[left.dtype.char], left.shape[-1]
+    if classes <= LONGEST_RUN:
+        right = ones[:classes] if right is None else right
+        return np.vecdot(left, right).astype(np.float64, copy=False)
+    runs = -(-classes // LONGEST_RUN)
+    length = classes // runs
+    whole, shape = runs * length, (*left.shape[:-1], runs, length)
+    parts, factors, rest = left[..., :whole].reshape(shape), ones[:length], ones[0]
+    if right is not None:
+        factors, rest = right[..., :whole].reshape(shape), right[..., whole:]
+    products = np.add.reduce(np.vecdot(parts, factors), axis=-1, dtype=np.float64)
+    return products + np.add.reduce(left[..., whole:] * rest, axis=-1)
 
 
 def _column(values: Array, like: Array) -> Array:

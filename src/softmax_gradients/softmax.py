@@ -426,6 +426,8 @@ def divide_by_temperature(values: Array, temperature: Array | float) -> Array:
 
 def rounded_like(values: Any, logits: Array) -> Any:
     """Return `values` in the precision of the logits, rounded for the first time."""
+    if values.dtype == logits.dtype:
+        return values
     with np.errstate(over="ignore"):  # too large for a float32 is infinite
         return values.astype(logits.dtype, copy=False)
 
