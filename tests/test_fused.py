@@ -1,10 +1,13 @@
 """The fused kernel: the plain functions' results, errors and bounds, only sooner."""
 
+import mpmath
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from oracles import ExactRow, normwise_ulps, one_hot, ulps
 
 import softmax_gradients as sg
+from softmax_gradients._few import FEW, few_value_and_gradient
 from softmax_gradients.fused import fused_rows, unchecked_logits, unchecked_targets
 
 BOUND = 6  # ULP, of the kernel; the plain function it is compared with has its own
@@ -89,6 +92,84 @@ def test_weights_give_what_the_plain_functions_give(kind, classes, temperature, 
     assert (error <= 2 * BOUND * np.finfo(dtype).eps * size + tiny).all()
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("temperature", [1.0, 0.125])
+@pytest.mark.parametrize("classes", [10, 300])
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_bound_holds_against_fifty_digits(kind, classes, temperature, dtype):
+    rows, checked = (500, 6) if classes == 10 else (20, 2)
+    logits, labels = batch(kind, classes, dtype, rows)
+    masked = np.isneginf(logits[np.arange(rows), labels])  # their loss is infinite
+    labels = np.where(masked, logits.argmax(axis=1), labels)
+    weights = np.random.default_rng(4).random(logits.shape).astype(dtype)
+    weights[np.isneginf(logits)] = 0
+    hard, soft = (
+        sg.cross_entropy_value_and_gradient(
+            logits, targets, temperature, reduction="none"
+        )
+        for targets in (labels, weights)
+    )
+    with mpmath.workdps(50):
+        for row in range(checked):
+            exact = ExactRow(logits[row], temperature)
+            target = one_hot(labels[row], classes)
+            assert ulps(hard[0][row], [exact.loss(target)], dtype) <= BOUND
+            assert ulps(hard[1][row], exact.gradient(target), dtype) <= BOUND
+            target = weights[row]
+            assert ulps(soft[0][row], [exact.loss(target)], dtype) <= BOUND
+            size = max(exact.gradient_terms(target))
+            gradient = exact.gradient(target)
+            assert normwise_ulps(soft[1][row], gradient, dtype, size) <= BOUND
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("targets", ["label", "weights"])
+def test_a_row_longer_than_the_cache(targets, dtype):
+    rng = np.random.default_rng(6)
+    logits = rng.normal(size=200_001).astype(dtype)
+    answer = 200_000 if targets == "label" else rng.random(200_001).astype(dtype)
+    both = sg.cross_entropy_value_and_gradient(logits, answer)
+    assert apart(both[0], sg.cross_entropy(logits, answer)) <= 2 * BOUND
+    gradient = sg.cross_entropy_gradient(logits, answer)
+    error = abs(both[1].astype(float) - gradient).max()
+    assert error <= 2 * BOUND * np.finfo(dtype).eps * abs(gradient).max()
+
+
+def test_a_few_numbers_by_hand():
+    logits = np.log(np.array([[[1.0, 2.0, 5.0], [1.0, 1.0, 2.0]]]))
+    labels = np.array([[2, 0]])
+    loss, gradient = few_value_and_gradient(logits, labels, 1.0, 2, "mean")
+    np.testing.assert_allclose(loss, np.log(32 / 5) / 2, rtol=1e-15)
+    expected = [[[1 / 16, 2 / 16, -3 / 16], [-3 / 8, 1 / 8, 2 / 8]]]
+    np.testing.assert_allclose(gradient, expected, rtol=1e-15)
+    losses, _ = few_value_and_gradient(logits, labels, 1.0, 1, "none")
+    np.testing.assert_allclose(losses, [[np.log(8 / 5), np.log(4)]], rtol=1e-15)
+    # softmax(z/2) of logits twice as large is the same, and the gradient is halved.
+    _, halved = few_value_and_gradient(2 * logits, labels, 2.0, 2, "mean")
+    np.testing.assert_allclose(halved, gradient / 2, rtol=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("row", "label", "temperature"),
+    [
+        ([np.nan, 1.0], 0, 1.0),
+        ([1.0, np.nan], 0, 1.0),
+        ([1.0, np.inf], 0, 1.0),
+        ([-np.inf, -np.inf], 0, 1.0),
+        ([500.0, 1.0], 0, 1.0),
+        ([0.0, -300.0], 1, 1.0),
+        ([0.0, -300.0], 0, 1.0),
+        ([1.0, 2.0], 2, 1.0),
+        ([1.0, 2.0], -1, 1.0),
+        ([1.0, 2.0], 0, 3.0),
+        ([0.0] * (FEW + 1), 0, 1.0),
+    ],
+)
+def test_what_plain_python_leaves_to_others(row, label, temperature):
+    arguments = np.array([row]), np.array([label]), temperature, 1, "mean"
+    assert few_value_and_gradient(*arguments) is None
+
+
 def test_values_by_hand():
     logits = np.log(np.array([[1.0, 2.0, 5.0], [1.0, 1.0, 2.0]]))
     losses, gradient, left = fused_rows(logits, np.array([2, 0]), 1.0, 1)
@@ -98,13 +179,16 @@ def test_values_by_hand():
     np.testing.assert_allclose(gradient, expected, rtol=1e-15)
 
 
-def test_rows_in_range_and_shifted_rows_stand_side_by_side():
-    logits = np.array([[0.0, 1.0], [1000.0, 999.0], [-2.0, 3.0], [-900.0, -901.0]])
-    losses, gradient, left = fused_rows(logits, np.array([0, 1, 1, 0]), 1.0, 4)
-    assert not left.any()
-    margins = np.array([1.0, 1.0, -5.0, -1.0])
-    np.testing.assert_allclose(losses, np.log1p(np.exp(margins)), rtol=1e-14)
-    np.testing.assert_allclose(gradient.sum(axis=1), 0, atol=1e-16)
+@pytest.mark.parametrize("far", [900.0, 1e5, 1e9])
+def test_rows_in_range_and_out_of_range_stand_side_by_side(far):
+    logits = np.array([[0.0, 1.0], [far, far - 1], [-2.0, 3.0], [-far, -far - 1]])
+    for order in ([0, 1, 2, 3], [1, 3, 3, 0]):  # most in range, and most not
+        labels = np.array([0, 1, 1, 0])[order]
+        losses, gradient, left = fused_rows(logits[order], labels, 1.0, 4)
+        assert not left.any()
+        margins = np.array([1.0, 1.0, -5.0, -1.0])[order]
+        np.testing.assert_allclose(losses, np.log1p(np.exp(margins)), rtol=1e-15)
+        np.testing.assert_allclose(gradient.sum(axis=1), 0, atol=1e-16)
 
 
 @pytest.mark.parametrize("temperature", [1.7, 2.0**30, 2.0**-30])

@@ -35,7 +35,8 @@ def few_value_and_gradient(
     if not (known and 0 < logits.size <= FEW):
         return None
     highest, inverse = HIGHEST * temperature, 1 / temperature
-    losses, gradient = [], []
+    losses: list[float] = []
+    gradient: list[float] = []
     rows = logits.reshape(-1, classes).tolist()
     for row, label in zip(rows, labels.reshape(-1).tolist(), strict=True):
         if not (max(row) < highest and 0 <= label < classes):
@@ -48,7 +49,7 @@ def few_value_and_gradient(
         factor = inverse / ((target + others) * divisor)
         exponentials[label] = -others
         losses.append(math.log1p(others / target))
-        gradient.append([factor * value for value in exponentials])
+        gradient += [factor * value for value in exponentials]
     reduced: Any = math.fsum(losses) / divisor
     if reduction == "none":
         reduced = np.reshape(losses, labels.shape)

@@ -19,12 +19,8 @@ from numpy.typing import ArrayLike
 
 from ._inputs import Array, as_logits, as_targets
 
-# A quarter of a megabyte: a block and its temporary arrays stay in a processor's cache.
-BLOCK_BYTES = 2**18
-
-# A row longer than a block is exponentiated and added up in pieces of this length.
-PIECE = BLOCK_BYTES // 8
-
+# Half a megabyte: a block and its temporary arrays stay in a processor's cache.
+BLOCK_BYTES = 2**19
 
 # NumPy's default buffer holds 8192 entries. An operand with one entry a row, as in
 # matrix * column, is then copied out to the length of the row before it is used; rows
@@ -36,9 +32,11 @@ LONG_ROW = 128
 # to right, which rounds more than NumPy's sum in pairs: too much for longer rows.
 SHORT_ROW = 64
 
-# An inner product adds up 16 or more partial sums side by side, and is twice as fast as
-# NumPy's sum. Up to here it rounds no more than that; longer rows are cut into runs.
+# An inner product adds up partial sums side by side and is twice as fast as NumPy's
+# sum. What does not fill the last 32 is added one by one to the result, so it is kept
+# apart, and longer rows are cut into runs, to round no more than NumPy's sum.
 LONGEST_RUN = 1024
+SIDE_BY_SIDE = 32
 ONES = {char: np.ones(LONGEST_RUN, char) for char in "fd"}
 
 # Fewer entries than this are not worth the digits that q sum(t) - t loses where q and t
@@ -65,7 +63,6 @@ RANGES = {
 
 # Below this a target's exponential has lost digits, or a quotient by it may overflow.
 TARGET = 1e-30
-
 
 # Where the largest z/2T of a row is in this range, exp(z/2T) is a normal number for all
 # z that matter. Where it is not, the nearest whole number can be subtracted exactly.
@@ -217,16 +214,14 @@ def _blocks(rows: Rows, count: int) -> list[slice]:
 def _fill_directly(rows: Rows, losses: Array, gradient: Array) -> Array:
     """Fill all rows from exp(z/T) as it is; say which of them came out right."""
     sums = _empty_sums(rows)
+    finish = _finish_labels if rows.targets.ndim == 1 else _finish_weights
     for block in _blocks(rows, len(rows.logits)):
         some, exponentials = rows.take(block), gradient[block]
         exponents = some.logits
         if rows.temperature != 1:
             exponents = np.multiply(exponents, 1 / rows.temperature, out=exponentials)
-        if some.targets.shape == (1,) and exponents.size > PIECE:
-            _finish_long_row(exponents, exponentials, some, sums[:, block])
-        else:
-            np.exp(exponents, out=exponentials)
-            _finish(exponentials, some, sums[:, block])
+        np.exp(exponents, out=exponentials)
+        finish(exponentials, some, sums[:, block])
     if rows.targets.ndim == 1:
         targets = _flat_index(rows.targets, rows.logits)
         exponents = rows.logits.reshape(-1)[targets] / rows.temperature
@@ -280,10 +275,12 @@ def _fill_from_squares(
     halves *= np.exp2(powers)[:, np.newaxis]
     squares = np.square(halves, out=halves)
     sums = _empty_sums(some)
-    _finish(squares, some, sums)
     if rows.targets.ndim == 1:
+        # A square has been rounded more often than an exponential.
+        _finish_labels(squares, some, sums, careful=True)
         losses[chosen] = _label_losses(sums, exponents)
     else:
+        _finish_weights(squares, some, sums)
         losses[chosen] = _weight_losses(some, sums)
         _mend_sure_rows(some, sums, squares)
     gradient[chosen] = squares
@@ -316,54 +313,35 @@ def _weight_losses(rows: Rows, sums: Array) -> Array:
     return distances / rows.temperature + sums[2] * np.log1p(sums[1] / sums[0])
 
 
-def _finish(exponentials: Array, rows: Rows, sums: Array) -> None:
-    """Turn exponentials into gradients, in place, and fill the `sums` of the rows."""
-    if rows.targets.ndim == 1:
-        _finish_labels(exponentials, rows, sums)
-    else:
-        _finish_weights(exponentials, rows, sums)
+def _finish_labels(
+    exponentials: Array, rows: Rows, sums: Array, *, careful: bool = False
+) -> None:
+    """Turn exponentials into gradients, in place, and fill the `sums`: for labels.
 
-
-def _finish_labels(exponentials: Array, rows: Rows, sums: Array) -> None:
-    """Do the work of `_finish` for class indices y."""
+    With care it takes longer and rounds less: the largest meets the sum of the others
+    last, and a quotient is rounded once, a product with the reciprocal twice.
+    """
     entries, target = exponentials.reshape(-1), _flat_index(rows.targets, exponentials)
     sums[0] = at_target = entries[target]
     entries[target] = 0
-    sums[1] = others = _row_sums(exponentials)
+    if careful:
+        others = np.add(*_largest_and_others(exponentials)[1:])
+    else:
+        others = _row_sums(exponentials)
+    sums[1] = others
     entries[target] = -others
     divisors = (at_target + others) * (rows.temperature * rows.divisor)
-    exponentials *= _column(1 / divisors, exponentials)
-
-
-def _finish_long_row(
-    exponents: Array, exponentials: Array, rows: Rows, sums: Array
-) -> None:
-    """Do the work of np.exp and `_finish_labels` for one row, in pieces."""
-    (label,) = rows.targets
-    others = 0.0
-    for start in range(0, exponents.size, PIECE):
-        piece = exponentials[0, start : start + PIECE]
-        np.exp(exponents[0, start : start + PIECE], out=piece)
-        if start <= label < start + PIECE:
-            sums[0] = piece[label - start]
-            piece[label - start] = 0
-        others += float(_row_sums(piece))
-    sums[1] = others
-    exponentials[0, label] = -others
-    divisors = (sums[0] + others) * (rows.temperature * rows.divisor)
-    exponentials *= _column(1 / divisors, exponentials)
+    if careful:
+        exponentials /= _column(divisors, exponentials)
+    else:
+        exponentials *= _column(1 / divisors, exponentials)
 
 
 def _finish_weights(exponentials: Array, rows: Rows, sums: Array) -> None:
-    """Do the work of `_finish` for weights t."""
+    """Turn exponentials into gradients, in place, and fill the `sums`: for weights."""
     logits, weights, temperature, divisor = rows
-    entries = exponentials.reshape(-1)
-    largest = _flat_index(exponentials.argmax(axis=-1), exponentials)
-    sums[0] = at_largest = entries[largest]
-    entries[largest] = 0
-    sums[1] = others = _row_sums(exponentials)
-    entries[largest] = at_largest
-    total = at_largest + others
+    largest, sums[0], sums[1] = _largest_and_others(exponentials)
+    total = sums[0] + sums[1]
     sums[2] = _row_sums(weights) if weights.min() >= 0 else np.nan
     sums[3] = _row_products(weights, logits)
     sums[4] = logits.reshape(-1)[largest]
@@ -431,6 +409,20 @@ def _flat_index(classes: Array, rows: Array) -> Array:
     return np.arange(0, rows.size, rows.shape[-1]) + classes
 
 
+def _largest_and_others(values: Array) -> tuple[Array, Array, Array]:
+    """Return each row's largest value, after its index, and the sum of the others.
+
+    The index is that in the flattened `values`.
+    """
+    entries = values.reshape(-1)
+    where = _flat_index(values.argmax(axis=-1), values)
+    largest = entries[where]
+    entries[where] = 0
+    others = _row_sums(values)
+    entries[where] = largest
+    return where, largest, others
+
+
 def _row_sums(values: Array) -> Array:
     """Return the sums of the rows, in float64."""
     classes = values.shape[-1]
@@ -442,18 +434,19 @@ def _row_sums(values: Array) -> Array:
 
 def _row_products(left: Array, right: Array | None) -> Array:
     """Return the inner products of the rows, in float64; None stands for ones."""
-    ones, classes = ONES[left.dtype.char], left.shape[-1]
-    if classes <= LONGEST_RUN:
-        right = ones[:classes] if right is None else right
-        return np.vecdot(left, right).astype(np.float64, copy=False)
-    runs = -(-classes // LONGEST_RUN)
-    length = classes // runs
-    whole, shape = runs * length, (*left.shape[:-1], runs, length)
-    parts, factors, rest = left[..., :whole].reshape(shape), ones[:length], ones[0]
-    if right is not None:
-        factors, rest = right[..., :whole].reshape(shape), right[..., whole:]
-    products = np.add.reduce(np.vecdot(parts, factors), axis=-1, dtype=np.float64)
-    return products + np.add.reduce(left[..., whole:] * rest, axis=-1)
+    count, classes = left.shape
+    length = min(classes // SIDE_BY_SIDE * SIDE_BY_SIDE, LONGEST_RUN) or classes
+    runs = classes // length
+    whole, shape = runs * length, (count, runs, length)
+    if right is None:
+        factors, rest = ONES[left.dtype.char][:length], None
+    else:
+        factors, rest = right[:, :whole].reshape(shape), right[:, whole:]
+    products = np.vecdot(left[:, :whole].reshape(shape), factors)
+    sums: Array = np.add.reduce(products, axis=-1, dtype=np.float64)
+    if whole < classes:
+        sums += _row_products(left[:, whole:], rest)
+    return sums
 
 
 def _column(values: Array, like: Array) -> Array:
