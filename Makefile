@@ -2,7 +2,7 @@
 # make test       every test, and every notebook cell run again and compared
 # make site-test  the site as it is deployed, tested in Chromium
 # make notebooks  run the notebooks in place
-# make bench      speed, beside what a user would pick instead
+# make bench      speed and accuracy, beside what a user would pick instead
 # make pdf        the book as one PDF, on a machine with Chromium
 # make lab        JupyterLab on the chapters
 # make lint       ruff and mypy
@@ -48,8 +48,7 @@ notebooks: $(INSTALLED)
 bench:
 	$(PYTHON) -m venv .cache/bench
 	.cache/bench/bin/python -m pip install -qq -r benchmarks/requirements.txt -e .
-	mkdir -p _build
-	.cache/bench/bin/python benchmarks/speed.py book/data/speed.json --figure _build/speed.png
+	.cache/bench/bin/python benchmarks/run.py $(FLAGS)
 
 pdf: book
 	$(BIN)/python tools/book_pdf.py
