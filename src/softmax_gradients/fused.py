@@ -195,8 +195,9 @@ def _is_for_the_kernel(logits: Array, targets: Array, temperature: float) -> boo
     """Say whether the kernel does as well as the plain functions."""
     power_of_two = math.frexp(temperature)[0] == 0.5
     extreme = max(temperature, 1 / temperature) > EXTREME_TEMPERATURE
-    small = targets.ndim == logits.ndim and logits.size < SMALL_BATCH
-    return logits.dtype.char in RANGES and power_of_two and not (extreme or small)
+    fewest = SMALL_BATCH if targets.ndim == logits.ndim else 1
+    usual = power_of_two and not extreme and logits.size >= fewest
+    return logits.dtype.char in RANGES and usual
 
 
 def _is_usable(out: Array, *inputs: Array) -> bool:
