@@ -12,6 +12,7 @@ What is saved here is the rest.
 """
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,10 +34,12 @@ LONG_ROW = 128
 SHORT_ROW = 64
 
 # An inner product adds up partial sums side by side and is twice as fast as NumPy's
-# sum. What does not fill the last 32 is added one by one to the result, so it is kept
-# apart, and longer rows are cut into runs, to round no more than NumPy's sum.
+# sum. What does not fill the last 32 is added one by one to the result: if that is more
+# than a few it is kept apart, and longer rows are cut into runs, to round no more than
+# NumPy's sum.
 LONGEST_RUN = 1024
 SIDE_BY_SIDE = 32
+FEW_LEFT_OVER = 8
 ONES = {char: np.ones(LONGEST_RUN, char) for char in "fd"}
 
 # Fewer entries than this are not worth the digits that q sum(t) - t loses where q and t
@@ -179,13 +182,15 @@ def fused_rows(
     with np.errstate(all="ignore"):
         if classes >= LONG_ROW:
             np.setbufsize(SHORT_BUFFER)
+        again: list[Any] = []
         if _is_hopeless(rows):
             left = np.ones(len(rows.logits), bool)
-            again: list[Any] = list(_blocks(rows, len(left)))
+            again += _blocks(rows, len(left))
         else:
             left = ~_fill_directly(rows, *flat)
-            chosen = np.flatnonzero(left)
-            again = [chosen[block] for block in _blocks(rows, len(chosen))]
+            if np.count_nonzero(left):
+                chosen = np.flatnonzero(left)
+                again += [chosen[block] for block in _blocks(rows, len(chosen))]
         for some in again:
             _fill_from_squares(rows, *flat, left, some)
     return losses, out, left.reshape(shape)
@@ -224,9 +229,11 @@ def _fill_directly(rows: Rows, losses: Array, gradient: Array) -> Array:
         np.exp(exponents, out=exponentials)
         finish(exponentials, some, sums[:, block])
     if rows.targets.ndim == 1:
-        targets = _flat_index(rows.targets, rows.logits)
-        exponents = rows.logits.reshape(-1)[targets] / rows.temperature
-        losses[...] = _label_losses(sums, exponents)
+
+        def exponents_at(chosen: Array) -> Array:
+            return rows.logits[chosen, rows.targets[chosen]] / rows.temperature
+
+        losses[...] = _label_losses(sums, exponents_at)
     else:
         losses[...] = _weight_losses(rows, sums)
         _mend_sure_rows(rows, sums, gradient)
@@ -241,7 +248,7 @@ def _is_hopeless(rows: Rows) -> bool:
     limits = RANGES[sample.dtype.char]
     too_high = sample.max(axis=-1) > limits.highest * rows.temperature
     too_low = sample.min(axis=-1) < limits.lowest * rows.temperature
-    return bool(np.mean(too_high | too_low) > 0.5)
+    return 2 * int(np.count_nonzero(too_high | too_low)) > len(sample)
 
 
 def _fill_from_squares(
@@ -270,7 +277,7 @@ def _fill_from_squares(
     powers = 200 - np.rint(peaks / math.log(2))
     if rows.targets.ndim == 1:
         targets = _flat_index(some.targets, halves)
-        exponents = 2 * (halves.reshape(-1)[targets] + powers * math.log(2))
+        exponents: Array = 2 * (halves.reshape(-1)[targets] + powers * math.log(2))
     np.maximum(halves, (peaks - 380)[:, np.newaxis], out=halves)
     np.exp(halves, out=halves)
     halves *= np.exp2(powers)[:, np.newaxis]
@@ -279,7 +286,7 @@ def _fill_from_squares(
     if rows.targets.ndim == 1:
         # A square has been rounded more often than an exponential.
         _finish_labels(squares, some, sums, careful=True)
-        losses[chosen] = _label_losses(sums, exponents)
+        losses[chosen] = _label_losses(sums, lambda rows: exponents[rows])
     else:
         _finish_weights(squares, some, sums)
         losses[chosen] = _weight_losses(some, sums)
@@ -297,13 +304,13 @@ def _empty_sums(rows: Rows) -> Array:
     return np.empty((2 if rows.targets.ndim == 1 else 5, len(rows.logits)))
 
 
-def _label_losses(sums: Array, exponents: Array) -> Array:
-    """Return log(1 + others / target), where `exponents` is log target."""
+def _label_losses(sums: Array, exponents: Callable[[Array], Array]) -> Array:
+    """Return log(1 + others / target); `exponents` of rows are their log target."""
     losses = np.log1p(sums[1] / sums[0])
     is_small = sums[0] < TARGET
     if np.count_nonzero(is_small):  # the quotient may overflow, or its divisor be 0
         small = np.flatnonzero(is_small)
-        losses[small] = np.log(sums[0, small] + sums[1, small]) - exponents[small]
+        losses[small] = np.log(sums[0, small] + sums[1, small]) - exponents(small)
     return losses
 
 
@@ -436,6 +443,9 @@ def _row_sums(values: Array) -> Array:
 def _row_products(left: Array, right: Array | None) -> Array:
     """Return the inner products of the rows, in float64; None stands for ones."""
     count, classes = left.shape
+    if classes <= LONGEST_RUN and classes % SIDE_BY_SIDE <= FEW_LEFT_OVER:
+        right = ONES[left.dtype.char][:classes] if right is None else right
+        return np.vecdot(left, right).astype(np.float64, copy=False)
     length = min(classes // SIDE_BY_SIDE * SIDE_BY_SIDE, LONGEST_RUN) or classes
     runs = classes // length
     whole, shape = runs * length, (count, runs, length)
