@@ -21,6 +21,23 @@ TOO_WIDE = """
         .slice(0, 5);
 }
 """
+# Of each picture that is seen: how much wider it is than its height asks for.
+STRETCHED = """
+() => [...document.querySelectorAll("img")]
+    .filter((image) => image.checkVisibility() && image.getBoundingClientRect().height)
+    .map((image) => {
+        const style = getComputedStyle(image);
+        const inner = (size, ...edges) =>
+            size - edges.reduce((sum, edge) => sum + parseFloat(style[edge]), 0);
+        const width = inner(image.offsetWidth, "paddingLeft", "paddingRight",
+            "borderLeftWidth", "borderRightWidth");
+        const height = inner(image.offsetHeight, "paddingTop", "paddingBottom",
+            "borderTopWidth", "borderBottomWidth");
+        const ratio = (width / height) / (image.naturalWidth / image.naturalHeight);
+        return [image.currentSrc.slice(-60), ratio];
+    })
+    .filter(([, ratio]) => Math.abs(ratio - 1) > 0.02)
+"""
 
 
 @pytest.mark.parametrize("path", READER)
@@ -31,6 +48,7 @@ def test_a_page_opens_cleanly_and_fits(watched, path):
     for width in (1280, 390, 360):
         page.set_viewport_size({"width": width, "height": 800})
         assert page.evaluate(TOO_WIDE) == [], f"at {width} pixels"
+        assert page.evaluate(STRETCHED) == [], f"at {width} pixels"
     # Each picture has arrived.
     broken = page.locator("img").evaluate_all(
         "images => images.filter(({naturalWidth}) => !naturalWidth).map(({src}) => src)"
