@@ -41,6 +41,20 @@ CHANGES = {
         r'<th class="([^"]*)">\s*(?:<p>\s*</p>)?\s*</th>',
         r'<td class="\1"></td>',
     ),
+    # A table that is wider than the page scrolls, for those with a keyboard too.
+    "the tables in reach of the keyboard": (
+        r'<table class="',
+        '<table tabindex="0" class="',
+    ),
+    # Roles that were given up, in a list that held other things than its items.
+    "the list of the bibliography": (
+        r'<div role="list" class="citation-list">',
+        '<div class="citation-list">',
+    ),
+    "the entries of the bibliography": (
+        r'(<div class="citation" id="[^"]*") role="doc-biblioentry"',
+        r"\1",
+    ),
 }
 
 
