@@ -39,7 +39,7 @@ site-test: export BOOK_BASE_URL = https://example.org/softmax-gradients/
 site-test: export GITHUB_REPOSITORY = example/softmax-gradients
 site-test: $(SITE_INSTALLED)
 	$(BUILD) --path-output _build/deployed .
-	$(BIN)/python -m pytest tests/site
+	$(BIN)/python -m pytest tests/site -n 2 --dist worksteal
 
 notebooks: $(INSTALLED)
 	$(BIN)/python tools/notebooks.py $(NOTEBOOKS)

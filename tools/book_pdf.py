@@ -148,10 +148,15 @@ def offer(size):
     page.write_text(marked, "utf-8")
 
 
-def main():
-    chromium = os.environ.get("CHROMIUM") or next(
+def find_chromium():
+    """Return the path of Chromium, or None."""
+    return os.environ.get("CHROMIUM") or next(
         filter(None, map(shutil.which, NAMES)), None
     )
+
+
+def main():
+    chromium = find_chromium()
     if not chromium:
         sys.exit("There is no Chromium: install it, or set CHROMIUM to its path.")
     contents = yaml.safe_load((ROOT / "_toc.yml").read_text("utf-8"))

@@ -1,10 +1,8 @@
 """The built site in Chromium, with every request to another host refused."""
 
-import os
-import shutil
-
 import pytest
 import server
+from book_pdf import find_chromium
 from pages import SITE
 from playwright.sync_api import sync_playwright
 
@@ -21,6 +19,19 @@ ARGUMENTS = [
 LOCAL = ("data:", "blob:")
 
 
+def pytest_terminal_summary(terminalreporter):
+    """Tell what was measured: chapter by chapter, how it loads and what it runs."""
+    told = [
+        value
+        for report in terminalreporter.getreports("passed")
+        for name, value in report.user_properties
+        if name in ("load", "cells")
+    ]
+    if told:
+        terminalreporter.section("measured")
+        terminalreporter.write("\n".join(sorted(told)) + "\n")
+
+
 @pytest.fixture(scope="session")
 def address():
     running, address = server.serve(SITE)
@@ -31,7 +42,7 @@ def address():
 
 @pytest.fixture(scope="session")
 def browser():
-    program = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    program = find_chromium()
     assert program, "there is no chromium: install it, or set CHROMIUM to its path"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)

@@ -113,7 +113,7 @@ def test_every_live_cell_gives_its_stored_output(chapter, name, record_property)
         assert result["state"] == "done", result["outputs"][-1]["data"]
         stored = stored_outputs(live[result["number"]])
         assert live_outputs(result) == stored, f"cell {result['number']}"
-    record_property("cells", len(live))
+    record_property("cells", f"{name}: {len(live)} cells gave their stored output")
     # The page shows the pictures, each with the words of the stored one.
     for picture in opened.page.locator(".cell_output img").all():
         assert picture.get_attribute("src").startswith("data:image/png")
