@@ -51,6 +51,15 @@ CHANGES = {
         r'<div role="list" class="citation-list">',
         '<div class="citation-list">',
     ),
+    # Names that each theorem, proof, exercise and solution of a page has again.
+    "the name of each proof": (
+        r'<div class="proof admonition" id="proof">',
+        '<div class="proof admonition">',
+    ),
+    "the names of the parts of theorems and exercises": (
+        r'(<section[^>]*?) id="(?:proof|exercise|solution)-content"',
+        r"\1",
+    ),
     "the entries of the bibliography": (
         r'(<div class="citation" id="[^"]*") role="doc-biblioentry"',
         r"\1",
