@@ -29,10 +29,11 @@ NOTEBOOKS := $(wildcard book/*.ipynb)
 book: $(INSTALLED)
 	$(BUILD) .
 
-# Apart from the notebooks: with --cov, nbval waits for coverage in each kernel.
+# Apart from the notebooks: with --cov, nbval waits for coverage in each kernel. The
+# cells of a notebook stay together.
 test: $(INSTALLED)
-	$(BIN)/python -m pytest --nbval --nbval-current-env $(NOTEBOOKS)
-	$(BIN)/python -m pytest --cov
+	$(BIN)/python -m pytest -n 2 --dist loadscope --nbval --nbval-current-env $(NOTEBOOKS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal --cov
 
 # Built apart, with an address and a repository, as pages.yml has them.
 site-test: export BOOK_BASE_URL = https://example.org/softmax-gradients/
