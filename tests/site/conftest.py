@@ -16,6 +16,16 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+# Playwright's own "networkidle" now and then never comes on a busy machine.
+SETTLED = """async () => {
+    let before = -1;
+    for (;;) {
+        const now = performance.getEntriesByType("resource").length;
+        if (now === before) return;
+        before = now;
+        await new Promise((resolve) => setTimeout(resolve, 500));
+    }
+}"""
 LOCAL = ("data:", "blob:")
 
 
@@ -85,6 +95,11 @@ class Watched:
     def open(self, path):
         self.page.goto(self.address + path, wait_until="load")
         return self.page
+
+    def settle(self):
+        """Wait until the page has asked for nothing new for half a second."""
+        self.page.evaluate("document.fonts.ready.then(() => true)")
+        self.page.evaluate(SETTLED)
 
     def verify(self):
         assert not self.elsewhere, "requests to other hosts"

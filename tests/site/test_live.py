@@ -122,7 +122,7 @@ def test_every_live_cell_gives_its_stored_output(chapter, name, record_property)
 
 def test_nothing_of_python_is_loaded_before_the_first_run(chapter):
     opened = chapter()
-    opened.page.wait_for_load_state("networkidle")
+    opened.watched.settle()
     loaded = [url for url in opened.watched.requests if "/live/" in url]
     names = {url.split("?")[0].rsplit("/", 1)[1] for url in loaded}
     assert names == {"live-cells.js", "live-cells.css"}

@@ -44,7 +44,7 @@ STRETCHED = """
 def test_a_page_opens_cleanly_and_fits(watched, path):
     opened = watched()
     page = opened.open(path)
-    page.wait_for_load_state("networkidle")
+    opened.settle()
     for width in (1280, 390, 360):
         page.set_viewport_size({"width": width, "height": 800})
         assert page.evaluate(TOO_WIDE) == [], f"at {width} pixels"
@@ -64,7 +64,7 @@ def test_the_front_leads_to_the_book(watched):
 def test_a_wrong_address_gets_a_page_with_links_home(watched):
     opened = watched()
     page = opened.open("book/deeper/no-such-page.html")
-    page.wait_for_load_state("networkidle")
+    opened.settle()
     assert "404" in page.content() or "not found" in page.content().lower()
     home = page.get_by_role("link", name="Softmax Gradients").first
     home.click()
@@ -104,7 +104,7 @@ def test_a_chapter_is_light_and_soon_readable(watched, name, record_property):
 
     session.on("Network.loadingFinished", count)
     page = opened.open(f"book/{name}.html")
-    page.wait_for_load_state("networkidle")
+    opened.settle()
     painted = page.evaluate(
         "performance.getEntriesByName('first-contentful-paint')[0].startTime"
     )
