@@ -21,13 +21,13 @@ from bs4 import BeautifulSoup
 
 ROOT = Path(__file__).parents[1]
 NAME = "softmax-gradients.pdf"
-# The first has no window of its own to draw, and opens pages in half the time.
+# The last opens pages in half the time, and prints the whole book in twice the time.
 NAMES = (
-    "chromium-headless-shell",
     "chromium",
     "chromium-browser",
     "google-chrome",
     "google-chrome-stable",
+    "chromium-headless-shell",
 )
 # What a page refers to its own places with.
 REFERENCES = ("aria-describedby", "aria-labelledby", "for")
@@ -158,10 +158,10 @@ def offer(site, size):
     page.write_text(marked, "utf-8")
 
 
-def find_chromium():
-    """Return the path of Chromium, or None."""
+def find_chromium(names=NAMES):
+    """Return the path of Chromium under the first name it goes by, or None."""
     return os.environ.get("CHROMIUM") or next(
-        filter(None, map(shutil.which, NAMES)), None
+        filter(None, map(shutil.which, names)), None
     )
 
 

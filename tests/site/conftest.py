@@ -2,7 +2,7 @@
 
 import pytest
 import server
-from book_pdf import find_chromium
+from book_pdf import NAMES, find_chromium
 from pages import SITE
 from playwright.sync_api import sync_playwright
 
@@ -52,7 +52,7 @@ def address():
 
 @pytest.fixture(scope="session")
 def browser():
-    program = find_chromium()
+    program = find_chromium(reversed(NAMES))
     assert program, "there is no chromium: install it, or set CHROMIUM to its path"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
