@@ -20,6 +20,8 @@ endif
 INSTALLED := $(VENV)/.installed
 SITE_INSTALLED := $(VENV)/.site-installed
 BUILD := $(BIN)/jupyter-book build --all -W -n --keep-going
+# Made from the pages, so gone when they are built anew.
+PDF := softmax-gradients.pdf
 NOTEBOOKS := $(wildcard book/*.ipynb)
 
 .PHONY: book test site-test notebooks bench pdf lab lint clean
@@ -27,19 +29,22 @@ NOTEBOOKS := $(wildcard book/*.ipynb)
 
 # Everything is rebuilt: a warning of an unchanged page must fail again.
 book: $(INSTALLED)
+	rm -f _build/html/$(PDF)
 	$(BUILD) .
 
-# Apart from the notebooks: with --cov, nbval waits for coverage in each kernel.
+# Apart from the notebooks: with --cov, nbval waits for coverage in each kernel. The
+# cells of a notebook stay together.
 test: $(INSTALLED)
-	$(BIN)/python -m pytest --nbval --nbval-current-env $(NOTEBOOKS)
-	$(BIN)/python -m pytest --cov
+	$(BIN)/python -m pytest -n 2 --dist loadscope --nbval --nbval-current-env $(NOTEBOOKS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal --cov
 
 # Built apart, with an address and a repository, as pages.yml has them.
 site-test: export BOOK_BASE_URL = https://example.org/softmax-gradients/
 site-test: export GITHUB_REPOSITORY = example/softmax-gradients
 site-test: $(SITE_INSTALLED)
+	rm -f _build/deployed/_build/html/$(PDF)
 	$(BUILD) --path-output _build/deployed .
-	$(BIN)/python -m pytest tests/site
+	$(BIN)/python -m pytest tests/site -n 2 --dist worksteal
 
 notebooks: $(INSTALLED)
 	$(BIN)/python tools/notebooks.py $(NOTEBOOKS)

@@ -41,6 +41,29 @@ CHANGES = {
         r'<th class="([^"]*)">\s*(?:<p>\s*</p>)?\s*</th>',
         r'<td class="\1"></td>',
     ),
+    # A table that is wider than the page scrolls, for those with a keyboard too.
+    "the tables in reach of the keyboard": (
+        r'<table class="',
+        '<table tabindex="0" class="',
+    ),
+    # Roles that were given up, in a list that held other things than its items.
+    "the list of the bibliography": (
+        r'<div role="list" class="citation-list">',
+        '<div class="citation-list">',
+    ),
+    # Names that each theorem, proof, exercise and solution of a page has again.
+    "the name of each proof": (
+        r'<div class="proof admonition" id="proof">',
+        '<div class="proof admonition">',
+    ),
+    "the names of the parts of theorems and exercises": (
+        r'(<section[^>]*?) id="(?:proof|exercise|solution)-content"',
+        r"\1",
+    ),
+    "the entries of the bibliography": (
+        r'(<div class="citation" id="[^"]*") role="doc-biblioentry"',
+        r"\1",
+    ),
 }
 
 

@@ -2,7 +2,8 @@
 
 Font Awesome is the largest file of the theme; of its two thousand icons the pages
 show some twenty. Those stay, as a font of their own. Figures are stored as WebP
-without loss, in a third of the bytes of PNG.
+without loss, in a third of the bytes of PNG. Scripts wait until the text can be read,
+and the index of the search until somebody searches.
 """
 
 import re
@@ -18,19 +19,36 @@ FONT = re.compile(
     r'(?:,url\([^)]*\) format\("truetype"\))?'
 )
 ICON = re.compile(r'((?:\.fa-[\w-]+:before,?)+)\{content:"\\([0-9a-f]+)"\}')
+PRELOADED = re.compile(r'\s*<link rel="preload" as="script"[^>]*>')
+# Small, and the scripts that stand in the page itself use it at once.
+OPTIONS = re.compile(
+    r'<script src="[^"]*_static/documentation_options\.js[^"]*"></script>'
+)
+BLOCKING = re.compile(r'<script((?:(?! defer)[^>])*? src="[^"]*"[^>]*)>')
+SEARCH = re.compile(
+    r'\s*<script src="[^"]*(?:searchtools|language_data|searchindex)\.js[^"]*">'
+    r"</script>"
+)
 PICTURE = re.compile(r'(<img\b[^>]*?\bsrc="[^"]*_images/)([\w.-]+)\.png"')
 
 
-def characters(sheet, texts):
-    """Give the characters of the icons that are named in these texts."""
+def used_icons(sheet, texts):
+    """Give the characters of the icons that are named in these texts, and the style
+    sheet without the rules of the others."""
     named = set(re.findall(r"\bfa-[a-z0-9-]+", "\n".join(texts)))
     found = set()
-    for names, character in ICON.findall(sheet):
+
+    def keep(rule):
+        names, character = rule.groups()
         if named & {name.removesuffix(":before") for name in names[1:].split(",.")}:
             found.add(int(character, 16))
+            return rule[0]
+        return ""
+
+    rules = ICON.sub(keep, sheet)
     if not found:
         raise ExtensionError("the theme's style sheet names its icons in a new way")
-    return found
+    return found, rules
 
 
 def keep_icons(static, pages):
@@ -39,7 +57,7 @@ def keep_icons(static, pages):
     rules = sheet.read_text("utf-8")
     (static / "scripts" / "fontawesome.js").unlink()
     scripts = [path.read_text("utf-8") for path in static.glob("scripts/*.js")]
-    shown = characters(rules, [*pages.values(), *scripts])
+    shown, rules = used_icons(rules, [*pages.values(), *scripts])
     for font in (static / "vendor" / "fontawesome" / "webfonts").glob("*.ttf"):
         options = subset.Options(flavor="woff")
         with subset.load_font(font, options) as glyphs:
@@ -54,6 +72,23 @@ def keep_icons(static, pages):
         raise ExtensionError("the theme's style sheet loads its icons in a new way")
     sheet.write_text(rules, "utf-8")
     return {path: SCRIPT.sub("", page) for path, page in pages.items()}
+
+
+def let_scripts_wait(static, pages):
+    """Let no script stand between the reader and the text.
+
+    Scripts that are deferred keep their order and run once the page is there, which
+    is when those of the theme would begin their work anyhow.
+    """
+    options = (static / "documentation_options.js").read_text("utf-8")
+    lighter = {}
+    for path, page in pages.items():
+        page = PRELOADED.sub("", page)
+        page = OPTIONS.sub(lambda _: f"<script>{options}</script>", page)
+        if path.name != "search.html":
+            page = SEARCH.sub("", page)
+        lighter[path] = BLOCKING.sub(r"<script defer\1>", page)
+    return lighter
 
 
 def shrink_pictures(folder, pages):
@@ -81,7 +116,9 @@ def lighten(app, exception):
         return
     site = Path(app.outdir)
     before = {path: path.read_text("utf-8") for path in site.rglob("*.html")}
-    after = shrink_pictures(site / "_images", keep_icons(site / "_static", before))
+    after = keep_icons(site / "_static", before)
+    after = let_scripts_wait(site / "_static", after)
+    after = shrink_pictures(site / "_images", after)
     for path, page in after.items():
         if page != before[path]:
             path.write_text(page, "utf-8")

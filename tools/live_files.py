@@ -86,8 +86,11 @@ def run(command, what, **options):
     if done.returncode != 0:
         if "EINTEGRITY" in done.stderr:
             raise ExtensionError(f"{what}: not the files that are pinned")
-        lines = (done.stderr.strip() or "no message").splitlines()
-        raise UnreachableError(f"{what} ({lines[-1]})")
+        # npm ends with where its log is, which says nothing here.
+        lines = [
+            line for line in done.stderr.splitlines() if "complete log" not in line
+        ]
+        raise UnreachableError(f"{what} ({lines[-1] if lines else 'no message'})")
 
 
 def node(*arguments):

@@ -65,7 +65,8 @@ def finite_difference(
     Examples
     --------
     >>> import softmax_gradients as sg
-    >>> sg.finite_difference(lambda z: sg.cross_entropy(z, 1), [-1., -1., 1.]).round(8)
+    >>> loss = lambda z: sg.cross_entropy(z, 1)
+    >>> sg.finite_difference(loss, [-1., -1., 1.]).round(8)
     array([ 0.10650698, -0.89349302,  0.78698604])
     """
     x = _real_point(point)

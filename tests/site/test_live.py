@@ -113,7 +113,7 @@ def test_every_live_cell_gives_its_stored_output(chapter, name, record_property)
         assert result["state"] == "done", result["outputs"][-1]["data"]
         stored = stored_outputs(live[result["number"]])
         assert live_outputs(result) == stored, f"cell {result['number']}"
-    record_property("cells", len(live))
+    record_property("cells", f"{name}: {len(live)} cells gave their stored output")
     # The page shows the pictures, each with the words of the stored one.
     for picture in opened.page.locator(".cell_output img").all():
         assert picture.get_attribute("src").startswith("data:image/png")
@@ -122,7 +122,7 @@ def test_every_live_cell_gives_its_stored_output(chapter, name, record_property)
 
 def test_nothing_of_python_is_loaded_before_the_first_run(chapter):
     opened = chapter()
-    opened.page.wait_for_load_state("networkidle")
+    opened.watched.settle()
     loaded = [url for url in opened.watched.requests if "/live/" in url]
     names = {url.split("?")[0].rsplit("/", 1)[1] for url in loaded}
     assert names == {"live-cells.js", "live-cells.css"}
