@@ -18,29 +18,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ._fused_weights import finish_weights, mend_sure_rows, weight_losses
 from ._inputs import Array, as_logits, as_targets
-
-# Half a megabyte: a block and its temporary arrays stay in a processor's cache.
-BLOCK_BYTES = 2**19
+from ._rows import Rows, blocks, column, flat_index, largest_and_others, row_sums
 
 # NumPy's default buffer holds 8192 entries. An operand with one entry a row, as in
 # matrix * column, is then copied out to the length of the row before it is used; rows
 # longer than the buffer are multiplied by the one number.
 SHORT_BUFFER = 128
 LONG_ROW = 128
-
-# Up to here a product with a vector of ones adds up the rows fastest. It adds from left
-# to right, which rounds more than NumPy's sum in pairs: too much for longer rows.
-SHORT_ROW = 64
-
-# An inner product adds up partial sums side by side and is twice as fast as NumPy's
-# sum. What does not fill the last 32 is added one by one to the result: if that is more
-# than a few it is kept apart, and longer rows are cut into runs, to round no more than
-# NumPy's sum.
-LONGEST_RUN = 1024
-SIDE_BY_SIDE = 32
-FEW_LEFT_OVER = 8
-ONES = {char: np.ones(LONGEST_RUN, char) for char in "fd"}
 
 # Fewer entries than this are not worth the digits that q sum(t) - t loses where q and t
 # are close: with weights, a small batch is left to the plain functions.
@@ -70,20 +56,6 @@ TARGET = 1e-30
 # Where the largest z/2T of a row is in this range, exp(z/2T) is a normal number for all
 # z that matter. Where it is not, the nearest whole number can be subtracted exactly.
 LOWEST_HALF, HIGHEST_HALF = -300, 700
-
-
-class Rows(NamedTuple):
-    """Some rows of a batch, and what their gradients are divided by."""
-
-    logits: Array
-    targets: Array
-    temperature: float
-    divisor: int
-
-    def take(self, chosen: Any) -> "Rows":
-        """Return the chosen rows."""
-        logits, targets, temperature, divisor = self
-        return Rows(logits[chosen], targets[chosen], temperature, divisor)
 
 
 def unchecked_logits(logits: ArrayLike, axis: int) -> Array:
@@ -185,12 +157,12 @@ def fused_rows(
         again: list[Any] = []
         if _is_hopeless(rows):
             left = np.ones(len(rows.logits), bool)
-            again += _blocks(rows, len(left))
+            again += blocks(rows, len(left))
         else:
             left = ~_fill_directly(rows, *flat)
             if np.count_nonzero(left):
                 chosen = np.flatnonzero(left)
-                again += [chosen[block] for block in _blocks(rows, len(chosen))]
+                again += [chosen[block] for block in blocks(rows, len(chosen))]
         for some in again:
             _fill_from_squares(rows, *flat, left, some)
     return losses, out, left.reshape(shape)
@@ -211,17 +183,11 @@ def _is_usable(out: Array, *inputs: Array) -> bool:
     return out.flags.c_contiguous and not shared
 
 
-def _blocks(rows: Rows, count: int) -> list[slice]:
-    """Return slices that cut `count` rows into blocks that fit the cache."""
-    step = max(1, BLOCK_BYTES // (rows.logits.shape[1] * rows.logits.itemsize))
-    return [slice(start, start + step) for start in range(0, count, step)]
-
-
 def _fill_directly(rows: Rows, losses: Array, gradient: Array) -> Array:
     """Fill all rows from exp(z/T) as it is; say which of them came out right."""
     sums = _empty_sums(rows)
-    finish = _finish_labels if rows.targets.ndim == 1 else _finish_weights
-    for block in _blocks(rows, len(rows.logits)):
+    finish = _finish_labels if rows.targets.ndim == 1 else finish_weights
+    for block in blocks(rows, len(rows.logits)):
         some, exponentials = rows.take(block), gradient[block]
         exponents = some.logits
         if rows.temperature != 1:
@@ -235,8 +201,8 @@ def _fill_directly(rows: Rows, losses: Array, gradient: Array) -> Array:
 
         losses[...] = _label_losses(sums, exponents_at)
     else:
-        losses[...] = _weight_losses(rows, sums)
-        _mend_sure_rows(rows, sums, gradient)
+        losses[...] = weight_losses(rows, sums)
+        mend_sure_rows(rows, sums, gradient)
     limits = RANGES[gradient.dtype.char]
     others, total = sums[1], sums[0] + sums[1]
     return (total >= 0.5) & (total < limits.total) & (others > limits.others)
@@ -276,7 +242,7 @@ def _fill_from_squares(
         peaks -= shift
     powers = 200 - np.rint(peaks / math.log(2))
     if rows.targets.ndim == 1:
-        targets = _flat_index(some.targets, halves)
+        targets = flat_index(some.targets, halves)
         exponents: Array = 2 * (halves.reshape(-1)[targets] + powers * math.log(2))
     np.maximum(halves, (peaks - 380)[:, np.newaxis], out=halves)
     np.exp(halves, out=halves)
@@ -288,9 +254,9 @@ def _fill_from_squares(
         _finish_labels(squares, some, sums, careful=True)
         losses[chosen] = _label_losses(sums, lambda rows: exponents[rows])
     else:
-        _finish_weights(squares, some, sums)
-        losses[chosen] = _weight_losses(some, sums)
-        _mend_sure_rows(some, sums, squares)
+        finish_weights(squares, some, sums)
+        losses[chosen] = weight_losses(some, sums)
+        mend_sure_rows(some, sums, squares)
     gradient[chosen] = squares
     left[chosen] = np.isnan(sums[0] + sums[1])  # as they are for an infinite peak
 
@@ -314,13 +280,6 @@ def _label_losses(sums: Array, exponents: Callable[[Array], Array]) -> Array:
     return losses
 
 
-def _weight_losses(rows: Rows, sums: Array) -> Array:
-    """Return the losses for weights; a NaN among its `sums` refuses a row."""
-    sums[0, ~_can_subtract(rows, sums)] = np.nan
-    distances = _distances(rows, *sums[2:])
-    return distances / rows.temperature + sums[2] * np.log1p(sums[1] / sums[0])
-
-
 def _finish_labels(
     exponentials: Array, rows: Rows, sums: Array, *, careful: bool = False
 ) -> None:
@@ -329,137 +288,17 @@ def _finish_labels(
     With care it takes longer and rounds less: the largest meets the sum of the others
     last, and a quotient is rounded once, a product with the reciprocal twice.
     """
-    entries, target = exponentials.reshape(-1), _flat_index(rows.targets, exponentials)
+    entries, target = exponentials.reshape(-1), flat_index(rows.targets, exponentials)
     sums[0] = at_target = entries[target]
     entries[target] = 0
     if careful:
-        others = np.add(*_largest_and_others(exponentials)[1:])
+        others = np.add(*largest_and_others(exponentials)[1:])
     else:
-        others = _row_sums(exponentials)
+        others = row_sums(exponentials)
     sums[1] = others
     entries[target] = -others
     divisors = (at_target + others) * (rows.temperature * rows.divisor)
     if careful:
-        exponentials /= _column(divisors, exponentials)
+        exponentials /= column(divisors, exponentials)
     else:
-        exponentials *= _column(1 / divisors, exponentials)
-
-
-def _finish_weights(exponentials: Array, rows: Rows, sums: Array) -> None:
-    """Turn exponentials into gradients, in place, and fill the `sums`: for weights."""
-    logits, weights, temperature, divisor = rows
-    largest, sums[0], sums[1] = _largest_and_others(exponentials)
-    total = sums[0] + sums[1]
-    sums[2] = _row_sums(weights) if weights.min() >= 0 else np.nan
-    sums[3] = _row_products(weights, logits)
-    sums[4] = logits.reshape(-1)[largest]
-
-    # The unit, divided by last, spares a pass; first where a quotient might underflow.
-    unit = temperature * divisor
-    first = min(1, unit)
-    exponentials *= _column(sums[2] / (total * first), exponentials)
-    exponentials -= weights if first == 1 else weights / first
-    if unit > 1:
-        exponentials *= 1 / unit
-
-
-def _mend_sure_rows(rows: Rows, sums: Array, gradient: Array) -> None:
-    """Compute the entry of the largest q anew where q is above one half.
-
-    There q sum(t) - t may cancel, and a row of the gradient sums to zero.
-    """
-    sure = np.flatnonzero(sums[0] > sums[1])
-    for block in _blocks(rows, len(sure)):
-        some = gradient[sure[block]]
-        largest = _flat_index(rows.logits[sure[block]].argmax(axis=-1), some)
-        entries = some.reshape(-1)
-        entries[largest] = 0
-        entries[largest] = -_row_sums(some)
-        gradient[sure[block]] = some
-
-
-def _distances(rows: Rows, weight: Array, products: Array, peaks: Array) -> Array:
-    """Return sum t_j (z_k - z_j) for each row, where `peaks` holds its largest z_k.
-
-    z_k times the sum of t, minus the inner product of t and z, is one pass where the
-    sum over differences is two. It is good enough where it is not small beside what
-    it is the difference of.
-    """
-    at_peak = weight * peaks
-    distances = at_peak - products
-    doubtful = np.flatnonzero(~(abs(at_peak) <= 1.5 * distances))
-    for block in _blocks(rows, len(doubtful)):
-        some = rows.take(doubtful[block])
-        gaps = peaks[doubtful[block], np.newaxis] - some.logits
-        gaps[some.targets == 0] = 0  # a masked class without weight: 0 * inf is 0
-        distances[doubtful[block]] = _row_products(some.targets, gaps)
-    return distances
-
-
-def _can_subtract(rows: Rows, sums: Array) -> Array:
-    """Say of each row of weights whether q sum(t) - t keeps its digits.
-
-    Where both q and t are nearly uniform it loses them, and a plain function knows
-    how to avoid that. Then all exponentials are within a factor of e of one another.
-    """
-    classes = rows.targets.shape[-1]
-    even = np.flatnonzero(2.8 * sums[1] >= (classes - 1) * sums[0])
-    logits, weights = rows.logits[even], rows.targets[even]
-    spread = logits.max(axis=-1) - logits.min(axis=-1)
-    uniform = weights.max(axis=-1) <= 1.6 * weights.mean(axis=-1)
-    can = np.isfinite(sums[2])
-    can[even[uniform & (spread <= 1.1 * rows.temperature)]] = False
-    return can
-
-
-def _flat_index(classes: Array, rows: Array) -> Array:
-    """Return where in the flattened `rows` one class of each row stands."""
-    return np.arange(0, rows.size, rows.shape[-1]) + classes
-
-
-def _largest_and_others(values: Array) -> tuple[Array, Array, Array]:
-    """Return each row's largest value, after its index, and the sum of the others.
-
-    The index is that in the flattened `values`.
-    """
-    entries = values.reshape(-1)
-    where = _flat_index(values.argmax(axis=-1), values)
-    largest = entries[where]
-    entries[where] = 0
-    others = _row_sums(values)
-    entries[where] = largest
-    return where, largest, others
-
-
-def _row_sums(values: Array) -> Array:
-    """Return the sums of the rows, in float64."""
-    classes = values.shape[-1]
-    if classes <= SHORT_ROW:
-        sums: Array = values @ ONES[values.dtype.char][:classes]
-        return sums.astype(np.float64, copy=False)
-    return _row_products(values, None)
-
-
-def _row_products(left: Array, right: Array | None) -> Array:
-    """Return the inner products of the rows, in float64; None stands for ones."""
-    count, classes = left.shape
-    if classes <= LONGEST_RUN and classes % SIDE_BY_SIDE <= FEW_LEFT_OVER:
-        right = ONES[left.dtype.char][:classes] if right is None else right
-        return np.vecdot(left, right).astype(np.float64, copy=False)
-    length = min(classes // SIDE_BY_SIDE * SIDE_BY_SIDE, LONGEST_RUN) or classes
-    runs = classes // length
-    whole, shape = runs * length, (count, runs, length)
-    if right is None:
-        factors, rest = ONES[left.dtype.char][:length], None
-    else:
-        factors, rest = right[:, :whole].reshape(shape), right[:, whole:]
-    products = np.vecdot(left[:, :whole].reshape(shape), factors)
-    sums: Array = np.add.reduce(products, axis=-1, dtype=np.float64)
-    if whole < classes:
-        sums += _row_products(left[:, whole:], rest)
-    return sums
-
-
-def _column(values: Array, like: Array) -> Array:
-    """Return one value a row as a column in the precision of `like`."""
-    return values.astype(like.dtype, copy=False)[:, np.newaxis]
+        exponentials *= column(1 / divisors, exponentials)
