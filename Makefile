@@ -80,7 +80,7 @@ $(INSTALLED): requirements.txt pyproject.toml
 			"`$(PYTHON) -V 2>&1`. Name another one, as in:" \
 			"make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -qq --disable-pip-version-check -r requirements.txt
+	$(BIN)/python -m pip install -qq --disable-pip-version-check --no-compile -r requirements.txt
 	@touch $@
 
 $(SITE_INSTALLED): $(INSTALLED) requirements-site.txt
