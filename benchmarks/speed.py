@@ -163,26 +163,6 @@ def machine():
     }
 
 
-def draw(results, path):
-    """Draw the ratios of every case as one row of points."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    sg.plots.use_book_style()
-    figure, axes = plt.subplots(figsize=(7, 4))
-    for height, case in enumerate(results["cases"]):
-        for name, ratio in case["ratios"].items():
-            own = name == "this package"
-            colour = sg.plots.RIGHT if own else sg.plots.NEUTRAL
-            axes.plot(ratio, height, "o" if own else "|", color=colour)
-    labels = [f"{c['kind']} {c['dtype']} {c['shape']}" for c in results["cases"]]
-    axes.set(xscale="log", xlabel="time / time of np.exp")
-    axes.set_yticks(range(len(labels)), labels)
-    figure.savefig(path, bbox_inches="tight")
-
-
 def measure(rounds):
     """Return all measurements, and print each as soon as it is made."""
     results = {"machine": machine(), "rounds": rounds, "cases": []}
