@@ -36,14 +36,11 @@ def rows(classes=10):
     normal = rng.normal(size=classes)
     right, huge = normal.copy(), normal.copy()
     right[0], huge[0] = 40, 1e4
-    cases = {
-        f"within {width:g}": rng.uniform(-width, width, classes) for width in (5, 50)
+    ordinary = {
+        f"within {width:g}": (rng.uniform(-width, width, classes), 1)
+        for width in (5, 50, 700, 1e4)
     }
-    cases |= {
-        f"within {width:g}": rng.uniform(-width, width, classes) for width in (700, 1e4)
-    }
-    named = {name: (row, 1) for name, row in cases.items()}
-    return named | {
+    return ordinary | {
         "all equal": (np.full(classes, 0.3), 1),
         "confident, right": (right, 0),
         "confident, wrong": (right, 1),

@@ -32,45 +32,41 @@ WITHOUT_AVX512 = {
 }
 
 
-def draw_speed(results, path):
-    """Draw the ratios of every case as one row of points."""
+def draw(values, label, path):
+    """Draw one line of points a case; `values` has, by case, a number by method."""
     import matplotlib.pyplot as plt
 
     import softmax_gradients as sg
 
     figure, axes = plt.subplots(figsize=(7, 4))
-    for height, case in enumerate(results["cases"]):
-        for name, ratio in case["ratios"].items():
+    for height, by_method in enumerate(values.values()):
+        for name, value in by_method.items():
             own = name == "this package"
             colour = sg.plots.RIGHT if own else sg.plots.NEUTRAL
-            axes.plot(ratio, height, "o" if own else "|", color=colour)
-    labels = [f"{c['kind']} {c['dtype']} {c['shape']}" for c in results["cases"]]
-    axes.set(xscale="log", xlabel="time / time of np.exp (dot: this package)")
-    axes.set_yticks(range(len(labels)), labels)
+            axes.plot(value, height, "o" if own else "|", color=colour)
+    axes.set(xscale="log", xlabel=f"{label} (dot: this package)")
+    axes.set_yticks(range(len(values)), list(values))
     axes.invert_yaxis()
     figure.savefig(path, bbox_inches="tight")
 
 
-def draw_errors(results, path):
-    """Draw the largest error of each row, loss and gradient, one line a case."""
-    import matplotlib.pyplot as plt
+def ratios_by_case(results):
+    """Return the times over np.exp's, by case and method."""
+    return {
+        f"{case['kind']} {case['dtype']} {case['shape']}": case["ratios"]
+        for case in results["cases"]
+    }
 
-    import softmax_gradients as sg
 
-    figure, axes = plt.subplots(figsize=(7, 4))
+def worst_errors(results):
+    """Return the larger error of loss and gradient, in float64, by row and method."""
     table = results["errors"]["float64"]
-    cases = list(table["this package"])
+    values = {case: {} for case in table["this package"]}
     for name, by_case in table.items():
-        own = name == "this package"
-        colour = sg.plots.RIGHT if own else sg.plots.NEUTRAL
-        for height, case in enumerate(cases):
-            found = [error for error in by_case[case].values() if error is not None]
-            worst = max([0.1, *found])
-            axes.plot(worst, height, "o" if own else "|", color=colour)
-    axes.set(xscale="log", xlabel="largest error in ULP, float64 (dot: this package)")
-    axes.set_yticks(range(len(cases)), cases)
-    axes.invert_yaxis()
-    figure.savefig(path, bbox_inches="tight")
+        for case, errors in by_case.items():
+            finite = [error for error in errors.values() if error is not None]
+            values[case][name] = max([0.1, *finite])
+    return values
 
 
 def main():
@@ -97,10 +93,12 @@ def main():
     figures.mkdir(exist_ok=True)
     suffix = "_without_avx512" if arguments.without_avx512 else ""
     results = {f"speed{suffix}": speed.measure(arguments.rounds)}
-    draw_speed(results[f"speed{suffix}"], figures / f"speed{suffix}.png")
+    ratios = ratios_by_case(results[f"speed{suffix}"])
+    draw(ratios, "time / time of np.exp", figures / f"speed{suffix}.png")
     if not arguments.without_avx512:
         results["peers_accuracy"] = accuracy.measure()
-        draw_errors(results["peers_accuracy"], figures / "accuracy.png")
+        worst = worst_errors(results["peers_accuracy"])
+        draw(worst, "largest error in ULP, float64", figures / "accuracy.png")
     for name, found in results.items():
         text = json.dumps(found, indent=1, allow_nan=False)
         (data / f"{name}.json").write_text(text + "\n", "utf-8")

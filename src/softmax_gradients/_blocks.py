@@ -10,6 +10,12 @@ from ._inputs import Array
 BLOCK = 2**15
 
 
+def row_slices(count: int, classes: int, entries: int) -> list[slice]:
+    """Return slices that cut `count` rows into blocks of at most about `entries`."""
+    step = max(1, entries // classes)
+    return [slice(start, start + step) for start in range(0, count, step)]
+
+
 def fill_rows(result: Array, function: Callable[..., Array], *arrays: Array) -> Array:
     """Fill `result` with function(rows of each array), a block of rows at a time.
 
@@ -19,9 +25,7 @@ def fill_rows(result: Array, function: Callable[..., Array], *arrays: Array) -> 
     shape = arrays[0].shape
     flat = [array.reshape(-1, shape[-1]) for array in arrays]
     rows = result.reshape(-1, *result.shape[len(shape) - 1 :])
-    step = max(1, BLOCK // shape[-1])
     with np.errstate(over="ignore"):  # too large for a float32 is infinite
-        for start in range(0, len(rows), step):
-            block = slice(start, start + step)
+        for block in row_slices(len(rows), shape[-1], BLOCK):
             rows[block] = function(*(array[block] for array in flat))
     return result

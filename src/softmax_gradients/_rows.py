@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ._blocks import row_slices
 from ._inputs import Array
 
 # Half a megabyte: a block and its temporary arrays stay in a processor's cache.
@@ -39,8 +40,8 @@ class Rows(NamedTuple):
 
 def blocks(rows: Rows, count: int) -> list[slice]:
     """Return slices that cut `count` rows into blocks that fit the cache."""
-    step = max(1, BLOCK_BYTES // (rows.logits.shape[1] * rows.logits.itemsize))
-    return [slice(start, start + step) for start in range(0, count, step)]
+    entries = BLOCK_BYTES // rows.logits.itemsize
+    return row_slices(count, rows.logits.shape[1], entries)
 
 
 def flat_index(classes: Array, rows: Array) -> Array:

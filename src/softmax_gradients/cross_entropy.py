@@ -254,9 +254,8 @@ def cross_entropy_value_and_gradient(
         loss, gradient = few
     else:
         losses, gradient, left = fused_rows(scores, answers, temperature, divisor, room)
-        if np.count_nonzero(
-            left
-        ):  # for the plain functions, or the cause of a ValueError
+        # What is left is for the plain functions, or the cause of a ValueError.
+        if np.count_nonzero(left):
             scores = as_logits(logits, axis=axis)
             rest = scores[left], as_targets(targets, scores, axis)[left], temperature
             losses[left] = cross_entropy(*rest, reduction="none")
