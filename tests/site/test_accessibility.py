@@ -48,6 +48,11 @@ EMPTY = """() => {
   document.querySelectorAll(".katex-mathml math").forEach(
     (formula) => formula.replaceChildren(formula.textContent));
 }"""
+SCROLLING = """() => [...document.querySelectorAll("pre")]
+  .filter((box) => box.scrollWidth > box.clientWidth && box.tabIndex < 0)
+  .map((box) => box.textContent.slice(0, 80))"""
+DRAWN = """() => new Promise(
+  (resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))"""
 VIOLATIONS = """async () => (await axe.run(document, {resultTypes: ["violations"]}))
   .violations.flatMap(({id, nodes}) => nodes.map(
     (node) => `${id}: ${node.html.slice(0, 160)} (${node.failureSummary})`))"""
@@ -78,6 +83,8 @@ def axe():
 
 def violations(page, axe):
     page.evaluate(OPEN)
+    # What was opened is measured before the next picture is drawn.
+    page.evaluate(DRAWN)
     page.evaluate(EMPTY)
     page.evaluate(axe)
     return page.evaluate(VIOLATIONS)
@@ -131,6 +138,14 @@ def test_the_first_tab_leads_to_the_text(watched):
     assert page.evaluate("document.activeElement.innerText") == "Skip to main content"
     page.keyboard.press("Enter")
     assert page.url.endswith("#main-content")
+
+
+@pytest.mark.parametrize("path", LONG)
+def test_what_scrolls_in_a_solution_is_in_reach_of_the_keyboard(watched, path):
+    page = watched(viewport={"width": 360, "height": 900}).open(path)
+    page.evaluate(OPEN)
+    page.evaluate(DRAWN)
+    assert page.evaluate(SCROLLING) == []
 
 
 def test_nothing_moves_for_those_who_asked_for_that(watched):
