@@ -21,10 +21,10 @@ from ._rows import (
 def finish_weights(exponentials: Array, rows: Rows, sums: Array) -> None:
     """Turn exponentials into gradients, in place, and fill the `sums`: for weights."""
     logits, weights, temperature, divisor = rows
+    sums[3] = row_products(weights, logits)
+    sums[2] = row_sums(weights) if weights.min() >= 0 else np.nan
     largest, sums[0], sums[1] = largest_and_others(exponentials)
     total = sums[0] + sums[1]
-    sums[2] = row_sums(weights) if weights.min() >= 0 else np.nan
-    sums[3] = row_products(weights, logits)
     sums[4] = logits.reshape(-1)[largest]
 
     # The unit, divided by last, spares a pass; first where a quotient might underflow.
@@ -35,27 +35,19 @@ def finish_weights(exponentials: Array, rows: Rows, sums: Array) -> None:
     if unit > 1:
         exponentials *= 1 / unit
 
+    # Where q is above one half, q sum(t) - t may cancel; a row of gradients sums to 0.
+    sure = np.flatnonzero(sums[0] > sums[1])
+    if len(sure):
+        entries = exponentials.reshape(-1)
+        entries[largest[sure]] = 0
+        entries[largest[sure]] = -row_sums(exponentials[sure])
+
 
 def weight_losses(rows: Rows, sums: Array) -> Array:
     """Return the losses for weights; a NaN among its `sums` refuses a row."""
     sums[0, ~_can_subtract(rows, sums)] = np.nan
     distances = _distances(rows, *sums[2:])
     return distances / rows.temperature + sums[2] * np.log1p(sums[1] / sums[0])
-
-
-def mend_sure_rows(rows: Rows, sums: Array, gradient: Array) -> None:
-    """Compute the entry of the largest q anew where q is above one half.
-
-    There q sum(t) - t may cancel, and a row of the gradient sums to zero.
-    """
-    sure = np.flatnonzero(sums[0] > sums[1])
-    for block in blocks(rows, len(sure)):
-        some = gradient[sure[block]]
-        largest = flat_index(rows.logits[sure[block]].argmax(axis=-1), some)
-        entries = some.reshape(-1)
-        entries[largest] = 0
-        entries[largest] = -row_sums(some)
-        gradient[sure[block]] = some
 
 
 def _distances(rows: Rows, weight: Array, products: Array, peaks: Array) -> Array:

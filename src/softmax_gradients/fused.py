@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._fused_weights import finish_weights, mend_sure_rows, weight_losses
+from ._fused_weights import finish_weights, weight_losses
 from ._inputs import Array, as_logits, as_targets
 from ._rows import Rows, blocks, column, flat_index, largest_and_others, row_sums
 
@@ -202,7 +202,6 @@ def _fill_directly(rows: Rows, losses: Array, gradient: Array) -> Array:
         losses[...] = _label_losses(sums, exponents_at)
     else:
         losses[...] = weight_losses(rows, sums)
-        mend_sure_rows(rows, sums, gradient)
     limits = RANGES[gradient.dtype.char]
     others, total = sums[1], sums[0] + sums[1]
     return (total >= 0.5) & (total < limits.total) & (others > limits.others)
@@ -256,7 +255,6 @@ def _fill_from_squares(
     else:
         finish_weights(squares, some, sums)
         losses[chosen] = weight_losses(some, sums)
-        mend_sure_rows(some, sums, squares)
     gradient[chosen] = squares
     left[chosen] = np.isnan(sums[0] + sums[1])  # as they are for an infinite peak
 
