@@ -11,7 +11,6 @@ from ._rows import (
     Rows,
     blocks,
     column,
-    flat_index,
     largest_and_others,
     row_products,
     row_sums,

@@ -89,8 +89,9 @@ def as_targets(
                 f"{restore_axis(logits, axis).shape}"
             )
         labels = array.astype(np.intp)
-        outside = labels.view(np.uintp) >= classes  # -1, read as unsigned, is huge
-        if np.count_nonzero(outside):
+        unsigned = labels.view(np.uintp)  # -1, read as unsigned, is huge
+        if unsigned.max(initial=0) >= classes:
+            outside = unsigned >= classes
             raise ValueError(
                 f"{name} must be class indices from 0 to {classes - 1}, "
                 f"got {_first(array, outside)}"
