@@ -18,6 +18,14 @@ CHAPTERS = sorted(
     for path in (ROOT / "book").glob("*.ipynb")
     if f"book/{path.stem}.html" in PAGES
 )
+# Opens what is folded, and waits until the page has been drawn with it.
+UNFOLD = """() => {
+  document.querySelectorAll("details").forEach((box) => { box.open = true; });
+  document.querySelectorAll(".toggle-hidden").forEach(
+    (box) => box.classList.remove("toggle-hidden"));
+  return new Promise(
+    (resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
+}"""
 
 
 class Parsed(HTMLParser):

@@ -1,7 +1,7 @@
 """Every page in the browser: no error, nothing from elsewhere, nothing too wide."""
 
 import pytest
-from pages import CHAPTERS, PAGES
+from pages import CHAPTERS, PAGES, UNFOLD
 
 READER = [page for page in PAGES if page not in ("index.html", "404.html")]
 # Of 10 Mbit/s, with the way there and back that a line of that kind has.
@@ -20,6 +20,12 @@ TOO_WIDE = """
         .map((element) => element.outerHTML.slice(0, 120))
         .slice(0, 5);
 }
+"""
+# What scrolls sideways in its own box, without a stop for the keyboard.
+OUT_OF_REACH = """
+() => [...document.querySelectorAll("pre")]
+    .filter((box) => box.scrollWidth > box.clientWidth && box.tabIndex < 0)
+    .map((box) => box.textContent.slice(0, 80))
 """
 # Of each picture that is seen: how much wider it is than its height asks for.
 STRETCHED = """
@@ -49,6 +55,9 @@ def test_a_page_opens_cleanly_and_fits(watched, path):
         page.set_viewport_size({"width": width, "height": 800})
         assert page.evaluate(TOO_WIDE) == [], f"at {width} pixels"
         assert page.evaluate(STRETCHED) == [], f"at {width} pixels"
+    page.evaluate(UNFOLD)
+    for fault in (TOO_WIDE, STRETCHED, OUT_OF_REACH):
+        assert page.evaluate(fault) == [], "in what was folded"
     # Each picture has arrived.
     broken = page.locator("img").evaluate_all(
         "images => images.filter(({naturalWidth}) => !naturalWidth).map(({src}) => src)"
