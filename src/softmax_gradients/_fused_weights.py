@@ -20,6 +20,7 @@ from ._rows import (
 def finish_weights(exponentials: Array, rows: Rows, sums: Array) -> None:
     """Turn exponentials into gradients, in place, and fill the `sums`: for weights."""
     logits, weights, temperature, divisor = rows
+    # First what reads the logits, which are in the cache, and brings the weights there.
     sums[3] = row_products(weights, logits)
     sums[2] = row_sums(weights) if weights.min() >= 0 else np.nan
     largest, sums[0], sums[1] = largest_and_others(exponentials)
