@@ -88,15 +88,14 @@ def as_targets(
                 f"type, got {array.dtype}; probabilities need the logits' shape "
                 f"{restore_axis(logits, axis).shape}"
             )
-        labels = array.astype(np.intp)
-        unsigned = labels.view(np.uintp)  # -1, read as unsigned, is huge
-        if unsigned.max(initial=0) >= classes:
-            outside = unsigned >= classes
+        # Before the conversion: where indices have 32 bits, 2^32 + 1 would become 1.
+        if array.min(initial=0) < 0 or array.max(initial=0) >= classes:
+            outside = (array < 0) | (array >= classes)
             raise ValueError(
                 f"{name} must be class indices from 0 to {classes - 1}, "
                 f"got {_first(array, outside)}"
             )
-        return labels
+        return array.astype(np.intp)
     if array.ndim != logits.ndim:
         raise ValueError(
             f"{name} must be class indices of shape {logits.shape[:-1]} or "
