@@ -170,6 +170,11 @@ def test_what_plain_python_leaves_to_others(row, label, temperature):
     assert few_value_and_gradient(*arguments) is None
 
 
+def test_plain_python_leaves_weights_to_others():
+    logits, weights = np.array([[1.0, 2.0]]), np.array([[0.25, 0.75]])
+    assert few_value_and_gradient(logits, weights, 1.0, 1, "mean") is None
+
+
 def test_values_by_hand():
     logits = np.log(np.array([[1.0, 2.0, 5.0], [1.0, 1.0, 2.0]]))
     losses, gradient, left = fused_rows(logits, np.array([2, 0]), 1.0, 1)

@@ -247,9 +247,7 @@ def cross_entropy_value_and_gradient(
     if out is not None:
         _check_out(out, restore_axis(scores, axis))
         room = class_axis_last(out, axis)
-    few = None
-    if answers.ndim < scores.ndim:
-        few = few_value_and_gradient(scores, answers, temperature, divisor, reduction)
+    few = few_value_and_gradient(scores, answers, temperature, divisor, reduction)
     if few is not None:
         loss, gradient = few
     else:

@@ -81,6 +81,11 @@ def unchecked_targets(targets: ArrayLike, logits: Array, axis: int) -> Array:
     return as_targets(targets, logits, axis)
 
 
+def scales_exactly(temperature: float) -> bool:
+    """Say whether z/T is z with another exponent: T is a power of two."""
+    return math.frexp(temperature)[0] == 0.5
+
+
 def fused_rows(
     logits: Array,
     targets: Array,
@@ -170,10 +175,9 @@ def fused_rows(
 
 def _is_for_the_kernel(logits: Array, targets: Array, temperature: float) -> bool:
     """Say whether the kernel does as well as the plain functions."""
-    power_of_two = math.frexp(temperature)[0] == 0.5
     extreme = max(temperature, 1 / temperature) > EXTREME_TEMPERATURE
     fewest = SMALL_BATCH if targets.ndim == logits.ndim else 1
-    usual = power_of_two and not extreme and logits.size >= fewest
+    usual = scales_exactly(temperature) and not extreme and logits.size >= fewest
     return logits.dtype.char in RANGES and usual
 
 
