@@ -1,15 +1,17 @@
 /* Puts what scrolls sideways in reach of the keyboard when it is first shown.
  *
  * The theme measures once, and what stands in a closed solution has no width then: it
- * would stay out of reach. A box that is shown, or gets another size, is measured anew.
+ * would stay out of reach. A solution that opens makes the page longer: then all is
+ * measured anew, outputs of cells that were run included.
  */
 (() => {
   "use strict";
 
-  const measured = new ResizeObserver((changes) => {
-    for (const { target } of changes) {
-      target.tabIndex = target.scrollWidth > target.clientWidth ? 0 : -1;
+  const main = document.getElementById("main-content");
+  const measured = new ResizeObserver(() => {
+    for (const box of main.querySelectorAll("pre")) {
+      box.tabIndex = box.scrollWidth > box.clientWidth ? 0 : -1;
     }
   });
-  document.querySelectorAll("pre").forEach((box) => measured.observe(box));
+  measured.observe(main);
 })();
