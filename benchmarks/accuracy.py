@@ -139,26 +139,30 @@ SOFT = {
 
 def confident(precision):
     """Return each library's loss and target entry of the gradient, by margin."""
-    results = {name: {"loss": [], "target_gradient": []} for name in CONFIDENT}
+    results = {}
     for margin in MARGINS[precision]:
         row = np.array([[margin, *OTHERS]], dtype=precision)
         functions = installed(row, np.array([0]))
         for name, method in CONFIDENT.items():
-            loss, gradient = functions[method]()
-            results[name]["loss"].append(float(loss))
-            results[name]["target_gradient"].append(float(gradient[0][0]))
+            if method in functions:
+                loss, gradient = functions[method]()
+                found = results.setdefault(name, {"loss": [], "target_gradient": []})
+                found["loss"].append(float(loss))
+                found["target_gradient"].append(float(gradient[0][0]))
     return {"margins": MARGINS[precision], "others": OTHERS, "results": results}
 
 
 def distilled():
     """Return each library's divergence and gradient, by temperature."""
     student, teacher = np.array(STUDENT), np.array(TEACHER)
-    results = {name: {"divergence": [], "gradient": []} for name in SOFT}
-    for temperature in TEMPERATURES:
-        for name, function in SOFT.items():
-            divergence, gradient = function(student, teacher, temperature)
-            results[name]["divergence"].append(divergence)
-            results[name]["gradient"].append(gradient)
+    results = {}
+    for name, function in SOFT.items():
+        try:
+            found = [function(student, teacher, T) for T in TEMPERATURES]
+        except ImportError:
+            continue
+        divergences, gradients = map(list, zip(*found, strict=True))
+        results[name] = {"divergence": divergences, "gradient": gradients}
     return {
         "student": STUDENT,
         "teacher": TEACHER,

@@ -36,6 +36,17 @@ def test_the_exact_values_are_those_of_the_definition():
         np.testing.assert_array_equal(rounded, mp_cross_entropy_gradient(row, target))
 
 
+def test_what_is_not_installed_is_left_out():
+    confident, distilled = accuracy.confident("float64"), accuracy.distilled()
+    assert {"this package"} <= set(confident["results"]) <= set(accuracy.CONFIDENT)
+    assert {"this package"} <= set(distilled["results"]) <= set(accuracy.SOFT)
+    target = one_hot(0, 4)
+    losses = confident["results"]["this package"]["loss"]
+    for margin, loss in zip(confident["margins"], losses, strict=True):
+        expected = mp_cross_entropy(np.array([margin, *accuracy.OTHERS]), target)
+        assert loss == pytest.approx(expected, 1e-14)
+
+
 def test_an_error_is_counted_in_units_in_the_last_place():
     exact_result = [mpmath.mpf(1), mpmath.mpf(3)]
     spacing = float(np.spacing(np.float32(3)))
