@@ -1,8 +1,9 @@
 /* Puts what scrolls sideways in reach of the keyboard when it is first shown.
  *
- * The theme measures once, and what stands in a closed solution has no width then: it
- * would stay out of reach. A solution that opens makes the page longer: then all is
- * measured anew, outputs of cells that were run included.
+ * The theme measures when a page is loaded or changed. A closed solution is wider than
+ * an open one, and what fits it only then would stay out of reach. A solution that opens
+ * makes the page longer: then all is measured anew, outputs of cells that were run
+ * included.
  */
 (() => {
   "use strict";

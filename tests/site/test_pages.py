@@ -65,6 +65,27 @@ def test_a_page_opens_cleanly_and_fits(watched, path):
     assert not broken
 
 
+def test_output_that_came_to_a_closed_solution_is_in_reach(watched):
+    page = watched(viewport={"width": 390, "height": 800}).open(
+        "book/summation-mistake.html"
+    )
+    page.evaluate(
+        """() => document.querySelectorAll(".solution pre").forEach((box) => {
+            const late = box.cloneNode(true);
+            late.removeAttribute("tabindex");
+            late.removeAttribute("id");
+            box.after(late);
+        })"""
+    )
+    # The theme measures what is new a moment later.
+    page.wait_for_function(
+        "[...document.querySelectorAll('.solution pre')]"
+        ".every((box) => box.hasAttribute('tabindex'))"
+    )
+    page.evaluate(UNFOLD)
+    assert page.evaluate(OUT_OF_REACH) == []
+
+
 def test_the_front_leads_to_the_book(watched):
     page = watched().open("index.html")
     page.wait_for_url("**/book/intro.html")
