@@ -125,8 +125,10 @@ def scipy_soft(student, teacher, temperature):
 
 def our_soft(student, teacher, temperature):
     """Return KL(p || q) and its gradient by this package."""
-    loss = sg.kl_divergence(student, teacher, temperature)
-    return float(loss), sg.distillation_gradient(student, teacher, temperature).tolist()
+    loss = sg.kl_divergence(student, teacher, temperature=temperature)
+    return float(loss), sg.kl_divergence_gradient(
+        student, teacher, temperature=temperature
+    ).tolist()
 
 
 SOFT = {

@@ -182,8 +182,8 @@ class Experiment:
         return lambda z: sg.distillation_loss_gradient(
             z,
             teacher,
-            None if soft_only else labels,
-            setting.temperature,
+            labels=None if soft_only else labels,
+            temperature=setting.temperature,
             alpha=None if soft_only else setting.alpha,
             temperature_squared=setting.targets != "unscaled",
             reduction="sum",

@@ -108,7 +108,7 @@ def f(z, v, T=1.0):
     return T ** 2 * np.sum(np.exp(logp) * (logp - logq)) / z.shape[0]
 """,
     ],
-    "distillation_gradient": [
+    "kl_divergence_gradient": [
         """
 def f(z, v, T=1.0):
     e = np.exp((z - np.max(z, axis=-1, keepdims=True)) / T)

@@ -253,7 +253,10 @@ RIGHT = [
     ("gradient", lambda z, t: sg.finite_difference(lambda x: loss_by_loops(x, t), z)),
     ("gradient", lambda z, y: gradient_by_indices(z, y).tolist()),
     ("gradient", sg.cross_entropy_gradient),
-    ("gradient", lambda z, t, T: sg.cross_entropy_value_and_gradient(z, t, T)[1]),
+    (
+        "gradient",
+        lambda z, t, T: sg.cross_entropy_value_and_gradient(z, t, temperature=T)[1],
+    ),
     ("hessian", hessian_by_autograd),
     ("hessian", lambda z, T: np.array(jacobian_by_loops(z, T)) / T),
     ("hessian", sg.cross_entropy_hessian),
@@ -263,12 +266,15 @@ RIGHT = [
     ("temperature_gradient", sg.cross_entropy_temperature_gradient),
     ("distillation_loss", divergence),
     ("distillation_loss", lambda z, v, T: sg.distillation_loss(z, v, temperature=T)),
-    ("distillation_loss", lambda z, v, T: T * T * sg.kl_divergence(z, v, T)),
-    ("distillation_gradient", grad(auto_divergence)),
-    ("distillation_gradient", lambda z, v, T: (q_of(z, T) - q_of(v, T)) / T / len(z)),
-    ("distillation_gradient", sg.distillation_gradient),
     (
-        "distillation_gradient",
+        "distillation_loss",
+        lambda z, v, T: T * T * sg.kl_divergence(z, v, temperature=T),
+    ),
+    ("kl_divergence_gradient", grad(auto_divergence)),
+    ("kl_divergence_gradient", lambda z, v, T: (q_of(z, T) - q_of(v, T)) / T / len(z)),
+    ("kl_divergence_gradient", sg.kl_divergence_gradient),
+    (
+        "kl_divergence_gradient",
         lambda z, v, T: sg.distillation_loss_gradient(z, v, temperature=T) / T**2,
     ),
 ]
@@ -429,12 +435,12 @@ WRONG = [
         {"reversed-kl", "teacher-student-swapped"},
     ),
     (
-        "distillation_gradient",
+        "kl_divergence_gradient",
         lambda z, v, T: (z - v) / T / (T * z.size),
         {"uncentred-limit"},
     ),
     (
-        "distillation_gradient",
+        "kl_divergence_gradient",
         lambda z, v, T: grad(lambda x: auto_divergence(v, x, T))(z),
         {"reversed-kl"},
     ),
@@ -466,6 +472,6 @@ UNKNOWN = [
     ("gradient", lambda z, t: (q_of(z) - np.eye(z.shape[1])[t.argmax(1)]) / len(z)),
     ("hessian", lambda z: np.stack([np.diag(q) + np.outer(q, q) for q in q_of(z)])),
     ("temperature_gradient", lambda z, t, T: temperature_by_autograd(z, t, T) * T**3),
-    ("distillation_gradient", lambda z, v, T: np.sign(q_of(z, T) - q_of(v, T))),
+    ("kl_divergence_gradient", lambda z, v, T: np.sign(q_of(z, T) - q_of(v, T))),
     ("distillation_loss", lambda z, v, T: ((z - v) ** 2).mean()),
 ]

@@ -78,7 +78,7 @@ def rows(classes, temperature, dtype, seed=0):
 def soft_targets(classes, temperature, dtype, seed=0):
     """Return targets by name: sparse and dense, near uniform, of other sums."""
     rng = np.random.default_rng([classes, seed])
-    teacher = sg.softmax(3 * rng.normal(size=classes), temperature)
+    teacher = sg.softmax(3 * rng.normal(size=classes), temperature=temperature)
     kinds = {
         "random": rng.dirichlet(np.ones(classes)),
         "uniform": np.full(classes, 1 / classes),
@@ -109,16 +109,19 @@ def test_the_exact_row_is_that_of_the_definitions(seed):
 def check_row(row, temperature, labels):
     """Compare softmax, log-softmax, loss and gradient, entry by entry."""
     dtype, exact = row.dtype.type, ExactRow(row, temperature)
-    probs, log_probs = sg.softmax(row, temperature), sg.log_softmax(row, temperature)
+    probs, log_probs = (
+        sg.softmax(row, temperature=temperature),
+        sg.log_softmax(row, temperature=temperature),
+    )
     assert ulps(probs, exact.softmax(), dtype) <= BOUND
     assert ulps(log_probs, exact.log_softmax(), dtype) <= BOUND
     underflows = [float(dtype(float(q))) == 0 for q in exact.softmax()]
     np.testing.assert_array_equal(probs == 0, underflows)
     for label in labels:
         target = one_hot(label, len(row))
-        loss = sg.cross_entropy(row, label, temperature)
+        loss = sg.cross_entropy(row, label, temperature=temperature)
         assert ulps(loss, [exact.loss(target)], dtype) <= BOUND
-        gradient = sg.cross_entropy_gradient(row, label, temperature)
+        gradient = sg.cross_entropy_gradient(row, label, temperature=temperature)
         assert ulps(gradient, exact.gradient(target), dtype) <= BOUND
 
 
@@ -169,14 +172,14 @@ def test_a_million_classes(temperature):
     others = 999 + 1000 * exact.others[largest]
     exact.total = 1 + others
     label, chosen = int(row.argmax()), [np.argmax(row == value) for value in values]
-    probs = sg.softmax(row, temperature)[chosen]
+    probs = sg.softmax(row, temperature=temperature)[chosen]
     assert ulps(probs, exact.softmax(), np.float64) <= BOUND
     log_total = mpmath.log1p(others)
-    log_probs = sg.log_softmax(row, temperature)[chosen]
+    log_probs = sg.log_softmax(row, temperature=temperature)[chosen]
     expected = [gap - log_total for gap in exact.gaps]
     assert ulps(log_probs, expected, np.float64) <= BOUND
     loss, gradient = (
-        function(row, label, temperature)
+        function(row, label, temperature=temperature)
         for function in (sg.cross_entropy, sg.cross_entropy_gradient)
     )
     assert ulps(loss, [log_total], np.float64) <= BOUND
@@ -198,9 +201,9 @@ def test_soft_targets(classes, temperature, dtype):
     for row in every.values():
         exact = ExactRow(row, temperature)
         for targets in soft_targets(classes, temperature, dtype).values():
-            loss = sg.cross_entropy(row, targets, temperature)
+            loss = sg.cross_entropy(row, targets, temperature=temperature)
             assert ulps(loss, [exact.loss(targets)], dtype) <= BOUND
-            gradient = sg.cross_entropy_gradient(row, targets, temperature)
+            gradient = sg.cross_entropy_gradient(row, targets, temperature=temperature)
             expected = exact.gradient(targets)
             size = max(exact.gradient_terms(targets))
             assert normwise_ulps(gradient, expected, dtype, size) <= BOUND
@@ -214,7 +217,7 @@ def test_soft_targets_at_a_high_temperature(classes, temperature, kind, dtype):
     """q and t agree in all but their last digits, and the difference keeps all."""
     targets = soft_targets(classes, temperature, dtype)[kind]
     row = rows(classes, temperature, dtype)["within 5"]
-    gradient = sg.cross_entropy_gradient(row, targets, temperature)
+    gradient = sg.cross_entropy_gradient(row, targets, temperature=temperature)
     exact = ExactRow(row, temperature).gradient(targets)
     assert normwise_ulps(gradient, exact, dtype) <= BOUND
 
@@ -224,7 +227,7 @@ def test_subtracting_soft_targets_would_not_do():
     targets = soft_targets(10, 1e6, np.float64)["uniform"]
     row = rows(10, 1e6, np.float64)["within 5"]
     exact = ExactRow(row, 1e6).gradient(targets)
-    naive = (sg.softmax(row, 1e6) - targets) / 1e6
+    naive = (sg.softmax(row, temperature=1e6) - targets) / 1e6
     assert normwise_ulps(naive, exact, np.float64) > 1e4
 
 
@@ -247,11 +250,13 @@ def test_masked_classes_leave_no_nan(temperature):
     row = np.array([-np.inf, 2.0, -np.inf, 0.5, -700.0])
     kept = [1, 3, 4]
     for function in (sg.softmax, sg.log_softmax):
-        masked = function(row, temperature)
-        np.testing.assert_array_equal(masked[kept], function(row[kept], temperature))
+        masked = function(row, temperature=temperature)
+        np.testing.assert_array_equal(
+            masked[kept], function(row[kept], temperature=temperature)
+        )
         assert not np.isnan(masked).any()
-    gradient = sg.cross_entropy_gradient(row, 3, temperature)
-    expected = sg.cross_entropy_gradient(row[kept], 1, temperature)
+    gradient = sg.cross_entropy_gradient(row, 3, temperature=temperature)
+    expected = sg.cross_entropy_gradient(row[kept], 1, temperature=temperature)
     np.testing.assert_array_equal(gradient[kept], expected)
     assert not gradient[[0, 2]].any()
 
@@ -291,9 +296,9 @@ def test_distillation(classes, dtype):
         divergence, gradient = exact_divergence(
             ExactRow(student, temperature), ExactRow(teacher, temperature)
         )
-        ours = sg.distillation_gradient(student, teacher, temperature)
+        ours = sg.kl_divergence_gradient(student, teacher, temperature=temperature)
         assert normwise_ulps(ours, gradient, dtype) <= DISTILLATION_BOUND
-        ours = sg.kl_divergence(student, teacher, temperature)
+        ours = sg.kl_divergence(student, teacher, temperature=temperature)
         assert ulps(ours, [divergence], dtype) <= DISTILLATION_BOUND
 
 
@@ -309,9 +314,9 @@ def test_distillation_of_any_pair(pair, temperature):
         divergence, gradient = exact_divergence(
             ExactRow(student, temperature), ExactRow(teacher, temperature)
         )
-        ours = sg.distillation_gradient(student, teacher, temperature)
+        ours = sg.kl_divergence_gradient(student, teacher, temperature=temperature)
         assert normwise_ulps(ours, gradient, np.float64) <= DISTILLATION_BOUND
-        ours = sg.kl_divergence(student, teacher, temperature)
+        ours = sg.kl_divergence(student, teacher, temperature=temperature)
         assert ulps(ours, [divergence], np.float64) <= DISTILLATION_BOUND
 
 
@@ -320,5 +325,8 @@ def test_subtracting_probabilities_would_not_do():
     _, exact = exact_divergence(
         ExactRow(student, temperature), ExactRow(teacher, temperature)
     )
-    q, p = sg.softmax(student, temperature), sg.softmax(teacher, temperature)
+    q, p = (
+        sg.softmax(student, temperature=temperature),
+        sg.softmax(teacher, temperature=temperature),
+    )
     assert normwise_ulps((q - p) / temperature, exact, np.float64) > 1e6

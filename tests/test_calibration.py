@@ -37,7 +37,7 @@ def test_soft_targets_by_hand():
     """One row: the gradient in z vanishes at T = 2.5, for any sum of the targets."""
     logits = np.array([2.0, 0.5, -1.0, 1.2])
     for total in (1.0, 3.7):
-        targets = total * sg.softmax(logits, 2.5)
+        targets = total * sg.softmax(logits, temperature=2.5)
         assert_allclose(fit_temperature(logits, targets), 2.5, rtol=1e-10)
 
 
@@ -45,8 +45,10 @@ def test_soft_targets_by_hand():
 def test_the_derivative_in_the_temperature_vanishes(seed):
     logits, labels = overconfident(seed)
     fitted = fit_temperature(logits, labels)
-    at_one = sg.cross_entropy_temperature_gradient(logits, labels, 1.0)
-    derivative = sg.cross_entropy_temperature_gradient(logits, labels, fitted)
+    at_one = sg.cross_entropy_temperature_gradient(logits, labels, temperature=1.0)
+    derivative = sg.cross_entropy_temperature_gradient(
+        logits, labels, temperature=fitted
+    )
     assert abs(at_one) > 0.1
     assert abs(derivative) < 1e-14
 
@@ -54,9 +56,9 @@ def test_the_derivative_in_the_temperature_vanishes(seed):
 def test_no_other_temperature_has_a_lower_loss():
     logits, labels = overconfident(seed=5)
     fitted = fit_temperature(logits, labels)
-    least = sg.cross_entropy(logits, labels, fitted)
+    least = sg.cross_entropy(logits, labels, temperature=fitted)
     for factor in (1e-3, 0.5, 0.99, 1.01, 2.0, 1e3):
-        assert sg.cross_entropy(logits, labels, fitted * factor) > least
+        assert sg.cross_entropy(logits, labels, temperature=fitted * factor) > least
 
 
 def test_against_mpmath():
@@ -80,7 +82,7 @@ def test_against_scipy():
     optimize = pytest.importorskip("scipy.optimize")
     logits, labels = overconfident(seed=7)
     found = optimize.minimize_scalar(
-        lambda t: sg.cross_entropy(logits, labels, t),
+        lambda t: sg.cross_entropy(logits, labels, temperature=t),
         bounds=(0.1, 50),
         method="bounded",
         options={"xatol": 1e-9},
@@ -155,9 +157,13 @@ def test_least_at_no_positive_temperature(logits, targets):
 def test_the_conditions_are_those_of_the_loss():
     """Where there is an error, the loss falls to the end of the range of T."""
     right, wrong = [[2.0, 0.0, 1.0]], [1]
-    small = [float(sg.cross_entropy(right, [0], t)) for t in (1.0, 0.3, 0.1)]
+    small = [
+        float(sg.cross_entropy(right, [0], temperature=t)) for t in (1.0, 0.3, 0.1)
+    ]
     assert small == sorted(small, reverse=True)
-    large = [float(sg.cross_entropy(right, wrong, t)) for t in (1.0, 10.0, 1e4)]
+    large = [
+        float(sg.cross_entropy(right, wrong, temperature=t)) for t in (1.0, 10.0, 1e4)
+    ]
     assert large == sorted(large, reverse=True)
 
 
@@ -218,8 +224,8 @@ def test_expected_calibration_error_by_hand(bins, error):
 
 def test_the_temperature_moves_confidence_and_nothing_else():
     logits, labels = overconfident(seed=10)
-    softer = reliability(logits, labels, 3.0, bins=1)
-    sharper = reliability(logits, labels, 0.5, bins=1)
+    softer = reliability(logits, labels, temperature=3.0, bins=1)
+    sharper = reliability(logits, labels, temperature=0.5, bins=1)
     assert softer.accuracies == sharper.accuracies
     assert softer.confidences < sharper.confidences
     scaled = reliability(logits / 3.0, labels, bins=1)
@@ -263,7 +269,9 @@ def test_labels_that_cannot_be_used():
 def test_targets_of_another_sum_weigh_their_rows():
     point = oracles.point(seed=11, rows=6)
     assert_array_equal(point.targets.sum(axis=1) != 1, True)
-    targets = point.targets + sg.softmax(point.logits, 2.0)
+    targets = point.targets + sg.softmax(point.logits, temperature=2.0)
     fitted = fit_temperature(point.logits, targets)
-    derivative = sg.cross_entropy_temperature_gradient(point.logits, targets, fitted)
+    derivative = sg.cross_entropy_temperature_gradient(
+        point.logits, targets, temperature=fitted
+    )
     assert abs(derivative) < 1e-14

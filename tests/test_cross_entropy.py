@@ -27,11 +27,11 @@ HARD_ROWS = {
 }
 
 
-def all_in_one(logits, targets, *args, **kwargs):
+def all_in_one(logits, targets, **kwargs):
     """Return the loss and gradient of the three functions, which must agree."""
-    loss = sg.cross_entropy(logits, targets, *args, **kwargs)
-    gradient = sg.cross_entropy_gradient(logits, targets, *args, **kwargs)
-    both = sg.cross_entropy_value_and_gradient(logits, targets, *args, **kwargs)
+    loss = sg.cross_entropy(logits, targets, **kwargs)
+    gradient = sg.cross_entropy_gradient(logits, targets, **kwargs)
+    both = sg.cross_entropy_value_and_gradient(logits, targets, **kwargs)
     assert_allclose(both[0], loss, rtol=1e-14)
     assert_allclose(both[1], gradient, rtol=1e-14)
     return loss, gradient
@@ -58,7 +58,9 @@ def test_index_targets_at_logarithms():
 def test_soft_targets_at_logarithms(temperature):
     """(q - t)/T, with T log k as logits so that q stays [0.1, 0.2, 0.3, 0.4]."""
     targets = [0.4, 0.3, 0.2, 0.1]
-    loss, gradient = all_in_one(temperature * LOG_1234, targets, temperature)
+    loss, gradient = all_in_one(
+        temperature * LOG_1234, targets, temperature=temperature
+    )
     expected = math.log(10) - 0.3 * math.log(2) - 0.2 * math.log(3) - 0.1 * math.log(4)
     assert_allclose(loss, expected, rtol=1e-14)
     assert_allclose(gradient * temperature, [-0.3, -0.1, 0.1, 0.3], rtol=1e-13)
@@ -82,7 +84,7 @@ def test_temperature_gradient_of_targets_that_sum_to_two():
     """(<t, z> - 2 <q, z>)/T^2 at z = 2 log k, T = 2."""
     mean = 2 * (0.2 * math.log(2) + 0.3 * math.log(3) + 0.4 * math.log(4))
     derivative = sg.cross_entropy_temperature_gradient(
-        2 * LOG_1234, [1.0, 0.0, 1.0, 0.0], 2.0
+        2 * LOG_1234, [1.0, 0.0, 1.0, 0.0], temperature=2.0
     )
     assert_allclose(derivative, (2 * math.log(3) - 2 * mean) / 4, rtol=1e-14)
 
@@ -125,7 +127,9 @@ def test_reductions_by_hand():
 def test_gradient_rows_sum_to_zero(arrays, temperature):
     """For every sum of the targets, since shifting the logits changes nothing."""
     logits, targets = arrays
-    gradient = sg.cross_entropy_gradient(logits, targets, temperature, reduction="sum")
+    gradient = sg.cross_entropy_gradient(
+        logits, targets, temperature=temperature, reduction="sum"
+    )
     assert_allclose(gradient.sum(axis=-1) * temperature, 0, atol=1e-13)
 
 
@@ -133,9 +137,11 @@ def test_gradient_rows_sum_to_zero(arrays, temperature):
 @given(oracles.same_shape((-30, 30), (0, 3)), oracles.temperatures)
 def test_gradient_is_the_printed_formula(arrays, temperature):
     logits, targets = arrays
-    probs = sg.softmax(logits, temperature)
+    probs = sg.softmax(logits, temperature=temperature)
     expected = probs * targets.sum(axis=-1, keepdims=True) - targets
-    gradient = sg.cross_entropy_gradient(logits, targets, temperature, reduction="sum")
+    gradient = sg.cross_entropy_gradient(
+        logits, targets, temperature=temperature, reduction="sum"
+    )
     assert_allclose(gradient * temperature, expected, atol=1e-13)
 
 
@@ -147,8 +153,8 @@ def test_gradient_is_the_printed_formula(arrays, temperature):
 )
 def test_shift_changes_nothing(arrays, temperature, shift):
     logits, targets = arrays
-    before = all_in_one(logits, targets, temperature)
-    after = all_in_one(logits + shift, targets, temperature)
+    before = all_in_one(logits, targets, temperature=temperature)
+    after = all_in_one(logits + shift, targets, temperature=temperature)
     assert_allclose(after[0], before[0], rtol=1e-12, atol=1e-11)
     assert_allclose(after[1], before[1], rtol=0, atol=1e-11)
 
@@ -160,13 +166,15 @@ def test_shift_changes_nothing(arrays, temperature, shift):
 def test_temperature_homogeneity(arrays, temperature, factor):
     """L depends on z/T only; a derivative in z or T is of degree -1."""
     logits, targets = arrays
-    loss, gradient = all_in_one(logits, targets, temperature)
-    scaled = all_in_one(factor * logits, targets, factor * temperature)
+    loss, gradient = all_in_one(logits, targets, temperature=temperature)
+    scaled = all_in_one(factor * logits, targets, temperature=factor * temperature)
     assert_allclose(scaled[0], loss, rtol=1e-11, atol=1e-11)
     assert_allclose(factor * scaled[1], gradient, rtol=1e-10, atol=1e-11)
-    before = sg.cross_entropy_temperature_gradient(logits, targets, temperature)
+    before = sg.cross_entropy_temperature_gradient(
+        logits, targets, temperature=temperature
+    )
     after = sg.cross_entropy_temperature_gradient(
-        factor * logits, targets, factor * temperature
+        factor * logits, targets, temperature=factor * temperature
     )
     assert_allclose(factor * after, before, rtol=1e-10, atol=1e-9)
 
@@ -176,8 +184,10 @@ def test_temperature_homogeneity(arrays, temperature, factor):
 def test_euler_relation(arrays, temperature):
     """L is a function of z/T, so <z, dL/dz> + T dL/dT = 0."""
     logits, targets = arrays
-    gradient = sg.cross_entropy_gradient(logits, targets, temperature)
-    derivative = sg.cross_entropy_temperature_gradient(logits, targets, temperature)
+    gradient = sg.cross_entropy_gradient(logits, targets, temperature=temperature)
+    derivative = sg.cross_entropy_temperature_gradient(
+        logits, targets, temperature=temperature
+    )
     total = (logits * gradient).sum() + temperature * derivative
     assert_allclose(total * temperature, 0, atol=1e-11)
 
@@ -186,8 +196,8 @@ def test_euler_relation(arrays, temperature):
 @given(oracles.same_shape((-30, 30), (0, 3), (0, 3)), oracles.temperatures)
 def test_linear_in_the_targets(arrays, temperature):
     logits, first, second = arrays
-    parts = [all_in_one(logits, t, temperature) for t in (first, second)]
-    combined = all_in_one(logits, 2 * first + 0.5 * second, temperature)
+    parts = [all_in_one(logits, t, temperature=temperature) for t in (first, second)]
+    combined = all_in_one(logits, 2 * first + 0.5 * second, temperature=temperature)
     for k in range(2):
         expected = 2 * parts[0][k] + 0.5 * parts[1][k]
         assert_allclose(combined[k], expected, rtol=1e-12, atol=1e-12)
@@ -200,16 +210,20 @@ def test_index_is_one_hot(logits, temperature):
     labels = np.arange(rows) % classes
     weights = oracles.one_hot(labels, classes)
     for reduction in ("none", "sum", "mean"):
-        by_index = all_in_one(logits, labels, temperature, reduction=reduction)
-        by_weight = all_in_one(logits, weights, temperature, reduction=reduction)
+        by_index = all_in_one(
+            logits, labels, temperature=temperature, reduction=reduction
+        )
+        by_weight = all_in_one(
+            logits, weights, temperature=temperature, reduction=reduction
+        )
         assert_array_equal(by_index[0], by_weight[0])
         assert_array_equal(by_index[1], by_weight[1])
         assert_array_equal(
             sg.cross_entropy_temperature_gradient(
-                logits, labels, temperature, reduction=reduction
+                logits, labels, temperature=temperature, reduction=reduction
             ),
             sg.cross_entropy_temperature_gradient(
-                logits, weights, temperature, reduction=reduction
+                logits, weights, temperature=temperature, reduction=reduction
             ),
         )
 
@@ -219,10 +233,13 @@ def test_index_is_one_hot(logits, temperature):
 def test_the_softmax_itself_has_the_lowest_loss(arrays, temperature):
     """With targets softmax(z/T) the gradient is 0, and other logits lose more."""
     logits, other = arrays
-    targets = sg.softmax(logits, temperature)
-    loss, gradient = all_in_one(logits, targets, temperature)
+    targets = sg.softmax(logits, temperature=temperature)
+    loss, gradient = all_in_one(logits, targets, temperature=temperature)
     assert_allclose(gradient * temperature, 0, atol=1e-14)
-    assert sg.cross_entropy(other, targets, temperature) >= loss * (1 - 1e-14) - 1e-14
+    assert (
+        sg.cross_entropy(other, targets, temperature=temperature)
+        >= loss * (1 - 1e-14) - 1e-14
+    )
 
 
 @relaxed
@@ -232,9 +249,9 @@ def test_reductions_are_related(arrays, temperature):
     rows = len(logits)
     results = {
         reduction: [
-            *all_in_one(logits, targets, temperature, reduction=reduction),
+            *all_in_one(logits, targets, temperature=temperature, reduction=reduction),
             sg.cross_entropy_temperature_gradient(
-                logits, targets, temperature, reduction=reduction
+                logits, targets, temperature=temperature, reduction=reduction
             ),
         ]
         for reduction in ("none", "sum", "mean")
@@ -252,11 +269,13 @@ def test_reductions_are_related(arrays, temperature):
 
 def test_the_gradient_is_the_vjp_of_the_softmax():
     logits, targets, *_, temperature = oracles.point(seed=1)
-    gradient = sg.cross_entropy_gradient(logits, targets, temperature, reduction="sum")
-    cotangent = -targets / sg.softmax(logits, temperature)
-    through_softmax = sg.softmax_vjp(logits, cotangent, temperature)
+    gradient = sg.cross_entropy_gradient(
+        logits, targets, temperature=temperature, reduction="sum"
+    )
+    cotangent = -targets / sg.softmax(logits, temperature=temperature)
+    through_softmax = sg.softmax_vjp(logits, cotangent, temperature=temperature)
     assert_allclose(gradient, through_softmax, rtol=1e-12)
-    through_log = sg.log_softmax_vjp(logits, -targets, temperature)
+    through_log = sg.log_softmax_vjp(logits, -targets, temperature=temperature)
     assert_allclose(gradient, through_log, rtol=1e-12)
 
 
@@ -271,10 +290,12 @@ def test_gradient_is_the_derivative_of_the_loss(temperature, kind, reduction):
     logits, targets = point.logits, getattr(point, kind)
 
     def loss(z):
-        return sg.cross_entropy(z, targets, temperature, reduction=reduction)
+        return sg.cross_entropy(
+            z, targets, temperature=temperature, reduction=reduction
+        )
 
     gradient = sg.cross_entropy_gradient(
-        logits, targets, temperature, reduction=reduction
+        logits, targets, temperature=temperature, reduction=reduction
     )
     exact = sg.complex_step(loss, logits)
     by_steps = sg.finite_difference(loss, logits)
@@ -290,15 +311,17 @@ def test_gradient_is_the_derivative_of_the_loss(temperature, kind, reduction):
 def test_taylor_order_of_the_gradient(temperature):
     logits, targets, *_ = oracles.point(seed=3)
     right = sg.taylor_test(
-        lambda z: sg.cross_entropy(z, targets, temperature),
-        lambda z: sg.cross_entropy_gradient(z, targets, temperature),
+        lambda z: sg.cross_entropy(z, targets, temperature=temperature),
+        lambda z: sg.cross_entropy_gradient(z, targets, temperature=temperature),
         logits,
     )
     assert 1.9 < right.order < 2.1
     # q - t, which forgets the sum of the targets, is no gradient here.
     wrong = sg.taylor_test(
-        lambda z: sg.cross_entropy(z, targets, temperature, reduction="sum"),
-        lambda z: (sg.softmax(z, temperature) - targets) / temperature,
+        lambda z: sg.cross_entropy(
+            z, targets, temperature=temperature, reduction="sum"
+        ),
+        lambda z: (sg.softmax(z, temperature=temperature) - targets) / temperature,
         logits,
     )
     assert wrong.order < 1.2
@@ -314,8 +337,10 @@ def test_temperature_gradient_is_the_derivative_in_t(temperature, kind, reductio
     def loss(t):
         targets = given_targets
         if kind == "teacher_logits":
-            targets = sg.softmax(given_targets, float(t))
-        return sg.cross_entropy(point.logits, targets, float(t), reduction=reduction)
+            targets = sg.softmax(given_targets, temperature=float(t))
+        return sg.cross_entropy(
+            point.logits, targets, temperature=float(t), reduction=reduction
+        )
 
     name = "teacher_logits" if kind == "teacher_logits" else "targets"
     derivative = sg.cross_entropy_temperature_gradient(
@@ -330,15 +355,15 @@ def test_temperature_gradient_is_the_derivative_in_t(temperature, kind, reductio
 
 def test_temperature_gradient_is_the_printed_formula():
     logits, targets, _, teacher, _, temperature = oracles.point(seed=5)
-    probs = sg.softmax(logits, temperature)
+    probs = sg.softmax(logits, temperature=temperature)
     mean = (probs * logits).sum(axis=-1)
     fixed = (targets * logits).sum(axis=-1) - targets.sum(axis=-1) * mean
     derivative = sg.cross_entropy_temperature_gradient(
-        logits, targets, temperature, reduction="none"
+        logits, targets, temperature=temperature, reduction="none"
     )
     assert_allclose(derivative, fixed / temperature**2, rtol=1e-12)
 
-    p = sg.softmax(teacher, temperature)
+    p = sg.softmax(teacher, temperature=temperature)
     fixed = (p * logits).sum(axis=-1) - mean
     product_mean = (p * teacher * logits).sum(axis=-1)
     covariance = product_mean - (p * teacher).sum(axis=-1) * (p * logits).sum(axis=-1)
@@ -353,15 +378,17 @@ def test_temperature_gradient_of_the_divergence():
     """For KL(p || q), Var_p(v)/T^3 is subtracted, as the docstring says."""
     logits, _, _, teacher, _, temperature = oracles.point(seed=6)
     z, v = logits[0], teacher[0]
-    p = sg.softmax(v, temperature)
+    p = sg.softmax(v, temperature=temperature)
     variance = (p * v**2).sum() - (p * v).sum() ** 2
     cross = sg.cross_entropy_temperature_gradient(
         z, teacher_logits=v, temperature=temperature
     )
 
     def divergence(t):
-        target = sg.softmax(v, float(t))
-        log_ratio = sg.log_softmax(v, float(t)) - sg.log_softmax(z, float(t))
+        target = sg.softmax(v, temperature=float(t))
+        log_ratio = sg.log_softmax(v, temperature=float(t)) - sg.log_softmax(
+            z, temperature=float(t)
+        )
         return (target * log_ratio).sum()
 
     expected = sg.finite_difference(divergence, temperature)
@@ -374,7 +401,7 @@ def test_temperature_gradient_of_the_divergence():
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0, 1e6])
 @pytest.mark.parametrize(("row", "targets"), HARD_ROWS.values(), ids=HARD_ROWS)
 def test_against_mpmath(row, targets, temperature):
-    loss, gradient = all_in_one(row, targets, temperature)
+    loss, gradient = all_in_one(row, targets, temperature=temperature)
     smallest = 5e-324
     expected = oracles.mp_cross_entropy(row, targets, temperature)
     assert_allclose(loss, expected, rtol=2e-13, atol=2 * smallest)
@@ -390,7 +417,9 @@ def test_against_mpmath(row, targets, temperature):
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0, 1e6])
 @pytest.mark.parametrize(("row", "targets"), HARD_ROWS.values(), ids=HARD_ROWS)
 def test_temperature_gradient_against_mpmath(row, targets, temperature):
-    derivative = sg.cross_entropy_temperature_gradient(row, targets, temperature)
+    derivative = sg.cross_entropy_temperature_gradient(
+        row, targets, temperature=temperature
+    )
     expected = oracles.mp_temperature_gradient(row, targets, temperature)
     one_hot = targets.count(0.0) == len(targets) - 1
     spread = (max(row) - min(row)) / temperature**2
@@ -415,7 +444,7 @@ def test_temperature_gradient_with_a_teacher_against_mpmath(temperature):
 def test_the_tiniest_temperatures(temperature):
     """z/T of ordinary size from a tiny z: 1/T comes back in the gradient."""
     row = np.array([1.0, 0.3, -2.0]) * temperature
-    loss, gradient = all_in_one(row, 1, temperature)
+    loss, gradient = all_in_one(row, 1, temperature=temperature)
     weights = [0.0, 1.0, 0.0]
     expected = oracles.mp_cross_entropy(row, weights, temperature)
     assert_allclose(loss, expected, rtol=1e-14)
@@ -426,12 +455,14 @@ def test_the_tiniest_temperatures(temperature):
 def test_against_autograd():
     logits, targets, *_, temperature = oracles.point(seed=8)
     gradient = oracles.autograd_gradient(oracles.autograd_cross_entropy)
-    ours = sg.cross_entropy_gradient(logits, targets, temperature, reduction="sum")
+    ours = sg.cross_entropy_gradient(
+        logits, targets, temperature=temperature, reduction="sum"
+    )
     expected = gradient(logits, targets, temperature)
     assert_allclose(ours, expected, rtol=0, atol=1e-14)
     in_t = oracles.autograd_gradient(oracles.autograd_cross_entropy, 2)
     ours = sg.cross_entropy_temperature_gradient(
-        logits, targets, temperature, reduction="sum"
+        logits, targets, temperature=temperature, reduction="sum"
     )
     assert_allclose(ours, in_t(logits, targets, temperature), rtol=1e-13)
 
@@ -462,11 +493,15 @@ def test_against_torch(kind, reduction):
         z / t, torch.tensor(targets), reduction=reduction
     )
     loss.sum().backward()
-    args = (point.logits, targets, point.temperature)
-    ours, gradient = all_in_one(*args, reduction=reduction)
+    args = (point.logits, targets)
+    ours, gradient = all_in_one(
+        *args, temperature=point.temperature, reduction=reduction
+    )
     assert_allclose(ours, loss.detach().numpy(), rtol=1e-13)
     assert_allclose(gradient, z.grad.numpy(), rtol=0, atol=1e-14)
-    in_t = sg.cross_entropy_temperature_gradient(*args, reduction=reduction)
+    in_t = sg.cross_entropy_temperature_gradient(
+        *args, temperature=point.temperature, reduction=reduction
+    )
     assert_allclose(in_t.sum(), t.grad.numpy(), rtol=1e-12)
 
 
@@ -479,10 +514,12 @@ def test_against_jax():
 
     single = logits.astype(np.float32)
     in_z, in_t = jax.grad(loss, argnums=(0, 1))(single, np.float32(temperature))
-    args = (logits, targets, temperature)
-    ours = sg.cross_entropy_gradient(*args, reduction="sum")
+    args = (logits, targets)
+    ours = sg.cross_entropy_gradient(*args, temperature=temperature, reduction="sum")
     assert_allclose(ours, in_z, rtol=0, atol=1e-5)
-    ours = sg.cross_entropy_temperature_gradient(*args, reduction="sum")
+    ours = sg.cross_entropy_temperature_gradient(
+        *args, temperature=temperature, reduction="sum"
+    )
     assert_allclose(ours, in_t, rtol=1e-4)
 
 
@@ -490,7 +527,7 @@ def test_against_scipy():
     special = pytest.importorskip("scipy.special")
     logits, targets, *_, temperature = oracles.point(seed=12)
     losses = -(targets * special.log_softmax(logits / temperature, axis=-1)).sum(-1)
-    ours = sg.cross_entropy(logits, targets, temperature, reduction="none")
+    ours = sg.cross_entropy(logits, targets, temperature=temperature, reduction="none")
     assert_allclose(ours, losses, rtol=1e-13)
 
 
@@ -515,14 +552,14 @@ def test_targets_of_zero_cost_nothing():
 @pytest.mark.parametrize("weight", [0, [1.0, 0.0, 0.0]], ids=["index", "one-hot"])
 def test_a_masked_class_without_weight_counts_as_nothing(weight):
     masked, kept = [1.0, -np.inf, 0.4], [1.0, 0.4]
-    loss, gradient = all_in_one(masked, weight, 1.7)
-    expected_loss, expected_gradient = all_in_one(kept, 0, 1.7)
+    loss, gradient = all_in_one(masked, weight, temperature=1.7)
+    expected_loss, expected_gradient = all_in_one(kept, 0, temperature=1.7)
     assert_allclose(loss, expected_loss, rtol=1e-15)
     assert gradient[1] == 0
     assert_allclose(gradient[[0, 2]], expected_gradient, rtol=1e-14)
     assert_allclose(
-        sg.cross_entropy_temperature_gradient(masked, weight, 1.7),
-        sg.cross_entropy_temperature_gradient(kept, 0, 1.7),
+        sg.cross_entropy_temperature_gradient(masked, weight, temperature=1.7),
+        sg.cross_entropy_temperature_gradient(kept, 0, temperature=1.7),
         rtol=1e-14,
     )
 
@@ -530,9 +567,9 @@ def test_a_masked_class_without_weight_counts_as_nothing(weight):
 @pytest.mark.parametrize("weight", [1, [0.0, 1.0, 0.0]], ids=["index", "one-hot"])
 def test_weight_on_a_masked_class_is_an_infinite_loss(weight):
     masked = np.array([1.0, -np.inf, 0.4])
-    loss, gradient = all_in_one(masked, weight, 1.7)
+    loss, gradient = all_in_one(masked, weight, temperature=1.7)
     assert loss == np.inf
-    probs = sg.softmax(masked, 1.7)
+    probs = sg.softmax(masked, temperature=1.7)
     assert_allclose(gradient * 1.7, probs - [0.0, 1.0, 0.0], rtol=1e-15)
 
 
@@ -570,9 +607,12 @@ def test_gaps_too_large_for_a_float():
 
 def test_a_derivative_too_large_for_a_float_is_infinite():
     assert_array_equal(
-        sg.cross_entropy_gradient([0.0, 0.0], 0, 1e-309), [-np.inf, np.inf]
+        sg.cross_entropy_gradient([0.0, 0.0], 0, temperature=1e-309), [-np.inf, np.inf]
     )
-    assert sg.cross_entropy_temperature_gradient([0.0, 1.0], 0, 1e-200) == -np.inf
+    assert (
+        sg.cross_entropy_temperature_gradient([0.0, 1.0], 0, temperature=1e-200)
+        == -np.inf
+    )
 
 
 def test_a_confident_prediction_is_not_free():
@@ -640,16 +680,20 @@ def test_the_class_axis_can_be_anywhere(axis, reduction, kind):
         )
         assert_allclose(ours, expected, rtol=1e-13)
         return
-    loss, gradient = all_in_one(logits, targets, 1.7, reduction=reduction, axis=axis)
-    expected, last_gradient = all_in_one(last, last_targets, 1.7, reduction=reduction)
+    loss, gradient = all_in_one(
+        logits, targets, temperature=1.7, reduction=reduction, axis=axis
+    )
+    expected, last_gradient = all_in_one(
+        last, last_targets, temperature=1.7, reduction=reduction
+    )
     assert_allclose(loss, expected, rtol=1e-14)
     assert_allclose(gradient, np.moveaxis(last_gradient, -1, axis), rtol=1e-12)
     assert_allclose(
         sg.cross_entropy_temperature_gradient(
-            logits, targets, 1.7, reduction=reduction, axis=axis
+            logits, targets, temperature=1.7, reduction=reduction, axis=axis
         ),
         sg.cross_entropy_temperature_gradient(
-            last, last_targets, 1.7, reduction=reduction
+            last, last_targets, temperature=1.7, reduction=reduction
         ),
         rtol=1e-13,
     )
@@ -659,16 +703,20 @@ def test_the_class_axis_can_be_anywhere(axis, reduction, kind):
 def test_a_batch_is_its_rows(kind):
     point = oracles.point(seed=14)
     targets, temperature = getattr(point, kind), point.temperature
-    loss, gradient = all_in_one(point.logits, targets, temperature, reduction="none")
+    loss, gradient = all_in_one(
+        point.logits, targets, temperature=temperature, reduction="none"
+    )
     in_t = sg.cross_entropy_temperature_gradient(
-        point.logits, targets, temperature, reduction="none"
+        point.logits, targets, temperature=temperature, reduction="none"
     )
     for row, logits in enumerate(point.logits):
-        one_loss, one_gradient = all_in_one(logits, targets[row], temperature)
+        one_loss, one_gradient = all_in_one(
+            logits, targets[row], temperature=temperature
+        )
         assert_allclose(loss[row], one_loss, rtol=1e-14)
         assert_allclose(gradient[row], one_gradient, rtol=1e-13)
         one_in_t = sg.cross_entropy_temperature_gradient(
-            logits, targets[row], temperature
+            logits, targets[row], temperature=temperature
         )
         assert_allclose(in_t[row], one_in_t, rtol=1e-13)
 
@@ -681,10 +729,10 @@ def test_out_receives_the_gradient(reduction):
     logits, targets, *_, temperature = oracles.point(seed=15)
     out = np.full_like(logits, np.nan)
     loss, gradient = sg.cross_entropy_value_and_gradient(
-        logits, targets, temperature, reduction=reduction, out=out
+        logits, targets, temperature=temperature, reduction=reduction, out=out
     )
     assert gradient is out
-    expected = all_in_one(logits, targets, temperature, reduction=reduction)
+    expected = all_in_one(logits, targets, temperature=temperature, reduction=reduction)
     assert_array_equal(loss, expected[0])
     assert_array_equal(out, expected[1])
 
@@ -766,10 +814,13 @@ def test_complex_logits_in_the_temperature_gradient():
     """Complex steps in z give the mixed second derivative, the same as in T."""
     logits, targets, *_, temperature = oracles.point(seed=18)
     mixed = sg.complex_step(
-        lambda z: sg.cross_entropy_temperature_gradient(z, targets, temperature),
+        lambda z: sg.cross_entropy_temperature_gradient(
+            z, targets, temperature=temperature
+        ),
         logits,
     )
     expected = sg.finite_difference(
-        lambda t: sg.cross_entropy_gradient(logits, targets, float(t)), temperature
+        lambda t: sg.cross_entropy_gradient(logits, targets, temperature=float(t)),
+        temperature,
     )
     assert_allclose(mixed, expected, rtol=0, atol=1e-9)

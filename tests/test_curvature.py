@@ -23,7 +23,7 @@ def test_hessian_of_logarithms(temperature):
     """100 T^2 H by hand, for q = [0.1, 0.2, 0.3, 0.4]."""
     hundred = [[9, -2, -3, -4], [-2, 16, -6, -8], [-3, -6, 21, -12], [-4, -8, -12, 24]]
     logits = temperature * np.log([1.0, 2.0, 3.0, 4.0])
-    hessian = sg.cross_entropy_hessian(logits, temperature)
+    hessian = sg.cross_entropy_hessian(logits, temperature=temperature)
     assert_allclose(hessian * 100 * temperature**2, hundred, rtol=2e-15)
 
 
@@ -35,9 +35,9 @@ def test_hessian_is_the_derivative_of_the_gradient(temperature):
     targets = point.targets[0] / point.targets[0].sum()
 
     def gradient(z):
-        return sg.cross_entropy_gradient(z, targets, temperature)
+        return sg.cross_entropy_gradient(z, targets, temperature=temperature)
 
-    hessian = sg.cross_entropy_hessian(logits, temperature)
+    hessian = sg.cross_entropy_hessian(logits, temperature=temperature)
     scale = temperature**-2
     by_steps = sg.finite_difference(gradient, logits)
     assert_allclose(hessian, by_steps, rtol=0, atol=1e-8 * scale)
@@ -51,10 +51,10 @@ def test_hessian_is_the_second_difference_of_the_loss():
     z, d, step = logits[0], direction[0], 1e-3
 
     def loss(s):
-        return sg.cross_entropy(z + s * d, labels[0], temperature)
+        return sg.cross_entropy(z + s * d, labels[0], temperature=temperature)
 
     second = (loss(step) - 2 * loss(0) + loss(-step)) / step**2
-    hessian = sg.cross_entropy_hessian(z, temperature)
+    hessian = sg.cross_entropy_hessian(z, temperature=temperature)
     assert_allclose(d @ hessian @ d, second, rtol=1e-5)
 
 
@@ -63,9 +63,10 @@ def test_targets_with_another_sum_multiply_the_hessian():
     total = targets[0].sum()
     assert abs(total - 1) > 0.1
     derivative = sg.complex_step(
-        lambda z: sg.cross_entropy_gradient(z, targets[0], temperature), logits[0]
+        lambda z: sg.cross_entropy_gradient(z, targets[0], temperature=temperature),
+        logits[0],
     )
-    hessian = sg.cross_entropy_hessian(logits[0], temperature)
+    hessian = sg.cross_entropy_hessian(logits[0], temperature=temperature)
     assert_allclose(total * hessian, derivative, rtol=0, atol=1e-15)
 
 
@@ -74,14 +75,14 @@ def test_hessian_against_autograd():
     row = targets[0] / targets[0].sum()
     gradient = oracles.autograd_gradient(oracles.autograd_cross_entropy)
     hessian = oracles.autograd_jacobian(gradient)(logits[0], row, temperature)
-    ours = sg.cross_entropy_hessian(logits[0], temperature)
+    ours = sg.cross_entropy_hessian(logits[0], temperature=temperature)
     assert_allclose(ours, hessian, rtol=0, atol=1e-15)
 
 
 @relaxed
 @given(oracles.batches(), oracles.temperatures)
 def test_hessian_is_symmetric_and_convex(logits, temperature):
-    hessian = sg.cross_entropy_hessian(logits, temperature) * temperature**2
+    hessian = sg.cross_entropy_hessian(logits, temperature=temperature) * temperature**2
     assert_array_equal(hessian, np.swapaxes(hessian, -1, -2))
     assert (np.linalg.eigvalsh(hessian) >= -1e-15).all()
     assert_allclose(hessian.sum(axis=-1), 0, atol=1e-15)
@@ -90,8 +91,12 @@ def test_hessian_is_symmetric_and_convex(logits, temperature):
 @pytest.mark.parametrize("axis", [0, 1, -1])
 def test_the_class_axis_can_be_anywhere(axis):
     logits = oracles.point(seed=5).logits
-    expected = sg.cross_entropy_hessian(np.moveaxis(logits, axis, -1), 1.7)
-    assert_allclose(sg.cross_entropy_hessian(logits, 1.7, axis), expected, rtol=1e-14)
+    expected = sg.cross_entropy_hessian(np.moveaxis(logits, axis, -1), temperature=1.7)
+    assert_allclose(
+        sg.cross_entropy_hessian(logits, temperature=1.7, axis=axis),
+        expected,
+        rtol=1e-14,
+    )
 
 
 def test_extremes():
@@ -99,7 +104,7 @@ def test_extremes():
     masked = sg.cross_entropy_hessian([1.0, -np.inf, 0.0])
     assert not masked[1].any()
     assert not masked[:, 1].any()
-    huge = sg.cross_entropy_hessian([0.0, 0.0], 1e-200)
+    huge = sg.cross_entropy_hessian([0.0, 0.0], temperature=1e-200)
     assert_array_equal(huge, [[np.inf, -np.inf], [-np.inf, np.inf]])
     assert sg.cross_entropy_hessian(np.zeros((0, 3))).shape == (0, 3, 3)
 
@@ -113,7 +118,7 @@ def test_eigenvalues_are_at_most_one_half(logits):
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
 def test_two_equal_classes_reach_the_bound(temperature):
-    hessian = sg.cross_entropy_hessian([1.0, 1.0, -np.inf], temperature)
+    hessian = sg.cross_entropy_hessian([1.0, 1.0, -np.inf], temperature=temperature)
     largest = np.linalg.eigvalsh(hessian)[-1]
     assert_allclose(largest, 1 / (2 * temperature**2), rtol=1e-14)
 
@@ -150,7 +155,7 @@ def test_less_than_twice_the_diagonal_is_no_upper_bound():
 def test_product_by_hand(temperature):
     """q = [1, 2, 3, 4]/10 and u = [3, 0, 0, -1]: <q, u> = -0.1."""
     logits = temperature * np.log([1.0, 2.0, 3.0, 4.0])
-    product = cross_entropy_hvp(logits, [3.0, 0.0, 0.0, -1.0], temperature)
+    product = cross_entropy_hvp(logits, [3.0, 0.0, 0.0, -1.0], temperature=temperature)
     assert_allclose(product * temperature**2, [0.31, 0.02, 0.03, -0.36], rtol=1e-14)
 
 
@@ -158,8 +163,10 @@ def test_product_by_hand(temperature):
 @given(oracles.same_shape((-30, 30), (-5, 5)), oracles.temperatures)
 def test_product_is_the_matrix_times_the_vector(arrays, temperature):
     logits, vector = arrays
-    hessian = sg.cross_entropy_hessian(logits, temperature)
-    product = cross_entropy_hvp(logits, vector, temperature) * temperature**2
+    hessian = sg.cross_entropy_hessian(logits, temperature=temperature)
+    product = (
+        cross_entropy_hvp(logits, vector, temperature=temperature) * temperature**2
+    )
     expected = (hessian @ vector[..., np.newaxis])[..., 0] * temperature**2
     assert_allclose(product, expected, rtol=0, atol=1e-14)
 
@@ -170,19 +177,23 @@ def test_product_is_the_derivative_of_the_gradient_along_the_vector():
 
     def gradient(step):
         moved = logits + step * vector
-        return sg.cross_entropy_gradient(moved, targets, temperature, reduction="sum")
+        return sg.cross_entropy_gradient(
+            moved, targets, temperature=temperature, reduction="sum"
+        )
 
     expected = sg.complex_step(gradient, 0.0)
-    product = cross_entropy_hvp(logits, vector, temperature)
+    product = cross_entropy_hvp(logits, vector, temperature=temperature)
     assert_allclose(product, expected, rtol=0, atol=1e-15)
 
 
 def test_product_takes_any_axis_and_keeps_the_precision():
     logits, _, _, vector, _, temperature = oracles.point(seed=7)
-    expected = cross_entropy_hvp(logits, vector, temperature)
-    moved = cross_entropy_hvp(logits.T, vector.T, temperature, axis=0)
+    expected = cross_entropy_hvp(logits, vector, temperature=temperature)
+    moved = cross_entropy_hvp(logits.T, vector.T, temperature=temperature, axis=0)
     assert_allclose(moved, expected.T, rtol=1e-14)
-    single = cross_entropy_hvp(logits.astype(np.float32), vector, temperature)
+    single = cross_entropy_hvp(
+        logits.astype(np.float32), vector, temperature=temperature
+    )
     assert single.dtype == np.float32
     assert_allclose(single, expected, rtol=0, atol=1e-6)
     masked = cross_entropy_hvp([1.0, -np.inf, 0.0], [1.0, 7.0, 2.0])
@@ -212,28 +223,30 @@ def test_fisher_information_by_hand():
 @relaxed
 @given(oracles.batches(), oracles.temperatures)
 def test_fisher_information_is_the_hessian(logits, temperature):
-    information = fisher_information(logits, temperature) * temperature**2
-    hessian = sg.cross_entropy_hessian(logits, temperature) * temperature**2
+    information = fisher_information(logits, temperature=temperature) * temperature**2
+    hessian = sg.cross_entropy_hessian(logits, temperature=temperature) * temperature**2
     assert_allclose(information, hessian, rtol=0, atol=1e-15)
 
 
 def test_fisher_information_is_the_mean_of_drawn_labels():
     """A million labels: four standard errors of an entry are below 0.002."""
     logits, temperature = np.array([2.0, 0.5, -1.0, 1.2]), 2.0
-    probs = sg.softmax(logits, temperature)
+    probs = sg.softmax(logits, temperature=temperature)
     counts = np.random.default_rng(8).multinomial(1_000_000, probs)
     total = np.zeros((4, 4))
     for label, count in enumerate(counts):
-        score = -sg.cross_entropy_gradient(logits, label, temperature)
+        score = -sg.cross_entropy_gradient(logits, label, temperature=temperature)
         total += count * np.outer(score, score)
-    information = fisher_information(logits, temperature)
+    information = fisher_information(logits, temperature=temperature)
     assert_allclose(total / 1_000_000, information, rtol=0, atol=0.002)
 
 
 def test_fisher_information_takes_any_axis_and_extremes():
     logits = oracles.point(seed=9).logits
-    expected = fisher_information(logits, 1.7)
-    assert_allclose(fisher_information(logits.T, 1.7, axis=0), expected, rtol=1e-14)
+    expected = fisher_information(logits, temperature=1.7)
+    assert_allclose(
+        fisher_information(logits.T, temperature=1.7, axis=0), expected, rtol=1e-14
+    )
     assert_array_equal(fisher_information([4.0]), [[0.0]])
     assert fisher_information(logits.astype(np.float32)).dtype == np.float32
     masked = fisher_information([1.0, -np.inf, 0.0])
@@ -261,12 +274,14 @@ def test_gauss_newton_is_the_derivative_of_the_gradient(reduction, temperature):
     def gradient(w):
         logits = inputs @ w.T + bias
         gradients = sg.linear_gradients(
-            logits, targets, inputs, temperature, reduction=reduction
+            logits, targets, inputs, temperature=temperature, reduction=reduction
         )
         return gradients.weights
 
     logits = inputs @ weights.T + bias
-    matrix = linear_gauss_newton(logits, inputs, temperature, reduction=reduction)
+    matrix = linear_gauss_newton(
+        logits, inputs, temperature=temperature, reduction=reduction
+    )
     expected = sg.finite_difference(gradient, weights).reshape(matrix.shape)
     assert_allclose(matrix, expected, rtol=0, atol=1e-8 / temperature**2)
 
@@ -282,7 +297,10 @@ def test_gauss_newton_against_autograd():
 
     hessian = oracles.autograd_jacobian(oracles.autograd_gradient(loss))(weights)
     matrix = linear_gauss_newton(
-        point.inputs @ weights.T, point.inputs, point.temperature, reduction="sum"
+        point.inputs @ weights.T,
+        point.inputs,
+        temperature=point.temperature,
+        reduction="sum",
     )
     assert_allclose(matrix, hessian.reshape(12, 12), rtol=0, atol=1e-14)
 
@@ -293,20 +311,20 @@ def test_gauss_newton_is_a_sum_of_kronecker_products(logits, features):
     rows = len(logits)
     inputs = np.random.default_rng(13).normal(size=(rows, features))
     each = [
-        np.kron(sg.cross_entropy_hessian(z, 1.3), np.outer(x, x))
+        np.kron(sg.cross_entropy_hessian(z, temperature=1.3), np.outer(x, x))
         for z, x in zip(logits, inputs, strict=True)
     ]
-    none = linear_gauss_newton(logits, inputs, 1.3, reduction="none")
+    none = linear_gauss_newton(logits, inputs, temperature=1.3, reduction="none")
     assert_allclose(none, each, rtol=1e-13, atol=1e-15)
-    total = linear_gauss_newton(logits, inputs, 1.3, reduction="sum")
+    total = linear_gauss_newton(logits, inputs, temperature=1.3, reduction="sum")
     assert_allclose(total, none.sum(axis=0), rtol=0, atol=1e-13)
-    mean = linear_gauss_newton(logits, inputs, 1.3)
+    mean = linear_gauss_newton(logits, inputs, temperature=1.3)
     assert_allclose(mean, total / rows, rtol=1e-14, atol=1e-300)
 
 
 def test_gauss_newton_sends_a_common_change_of_all_rows_to_zero():
     logits, *_, inputs, temperature = oracles.point(seed=14, rows=20)
-    matrix = linear_gauss_newton(logits, inputs, temperature)
+    matrix = linear_gauss_newton(logits, inputs, temperature=temperature)
     common = np.tile([0.7, -1.1], 4)
     assert_allclose(matrix @ common, 0, atol=1e-15)
     assert np.linalg.matrix_rank(matrix, tol=1e-10) == (4 - 1) * 2

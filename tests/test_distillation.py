@@ -26,7 +26,7 @@ V = np.array([1.0, 2.5, -0.5, 0.0])
 INF = np.inf
 LOGIT_FUNCTIONS = [
     sg.kl_divergence,
-    sg.distillation_gradient,
+    sg.kl_divergence_gradient,
     sg.distillation_loss,
     sg.distillation_loss_gradient,
     sg.high_temperature_limit,
@@ -115,18 +115,20 @@ HAND_DIVERGENCE = math.log(4 / 3) / 2
 
 
 def test_two_classes_by_hand():
-    kl = sg.kl_divergence(HAND_STUDENT, HAND_TEACHER, 2.0)
+    kl = sg.kl_divergence(HAND_STUDENT, HAND_TEACHER, temperature=2.0)
     assert kl == pytest.approx(HAND_DIVERGENCE, rel=1e-14)
-    gradient = sg.distillation_gradient(HAND_STUDENT, HAND_TEACHER, 2.0)
+    gradient = sg.kl_divergence_gradient(HAND_STUDENT, HAND_TEACHER, temperature=2.0)
     np.testing.assert_allclose(gradient, [-1 / 8, 1 / 8], rtol=1e-14)
 
 
 def test_loss_by_hand():
-    loss = sg.distillation_loss(HAND_STUDENT, HAND_TEACHER, 1, 2.0, alpha=0.25)
+    loss = sg.distillation_loss(
+        HAND_STUDENT, HAND_TEACHER, labels=1, temperature=2.0, alpha=0.25
+    )
     expected = 0.25 * 4 * HAND_DIVERGENCE - 0.75 * math.log(0.9)
     assert loss == pytest.approx(expected, rel=1e-14)
     gradient = sg.distillation_loss_gradient(
-        HAND_STUDENT, HAND_TEACHER, 1, 2.0, alpha=0.25
+        HAND_STUDENT, HAND_TEACHER, labels=1, temperature=2.0, alpha=0.25
     )
     one = 0.25 * 4 / 8 - 0.75 * 0.1
     np.testing.assert_allclose(gradient, [-one, one], rtol=1e-14)
@@ -134,7 +136,11 @@ def test_loss_by_hand():
 
 def test_teacher_gradient_by_hand():
     gradient = sg.distillation_loss_gradient(
-        HAND_STUDENT, HAND_TEACHER, None, 2.0, with_respect_to="teacher"
+        HAND_STUDENT,
+        HAND_TEACHER,
+        labels=None,
+        temperature=2.0,
+        with_respect_to="teacher",
     )
     one = 4 * math.log(3) / 4 / 2  # T^2 p (log(p/q) - KL)/T
     np.testing.assert_allclose(gradient, [one, -one], rtol=1e-14)
@@ -144,11 +150,11 @@ def test_limit_by_hand():
     z, v = [3, 0, 0], [0, 0, 3]  # centred: (2, -1, -1) and (-1, -1, 2)
     first = np.array([0.01, 0.0, -0.01])
     np.testing.assert_allclose(
-        sg.high_temperature_limit(z, v, 10.0), first, rtol=1e-14, atol=1e-18
+        sg.high_temperature_limit(z, v, temperature=10.0), first, rtol=1e-14, atol=1e-18
     )
     second = np.array([5e-4, 0.0, -5e-4])
     np.testing.assert_allclose(
-        sg.high_temperature_limit(z, v, 10.0, order=2),
+        sg.high_temperature_limit(z, v, temperature=10.0, order=2),
         first + second,
         rtol=1e-14,
         atol=1e-18,
@@ -161,7 +167,7 @@ def test_limit_by_hand():
     ids=["apart", "near", "shifted"],
 )
 def test_bound_by_hand(teacher, expected):
-    bound = sg.high_temperature_error_bound([3, 0, 0], teacher, 10.0)
+    bound = sg.high_temperature_error_bound([3, 0, 0], teacher, temperature=10.0)
     assert bound == pytest.approx(expected / (12 * math.sqrt(3) * 1000), rel=1e-14)
 
 
@@ -172,12 +178,12 @@ def test_bound_by_hand(teacher, expected):
 @given(pairs, temperatures)
 def test_divergence_is_cross_entropy_less_entropy(logits, temperature):
     student, teacher = logits
-    probs = sg.softmax(teacher, temperature)
+    probs = sg.softmax(teacher, temperature=temperature)
     options = {"reduction": "none"}
     np.testing.assert_allclose(
-        sg.kl_divergence(student, teacher, temperature, **options),
-        sg.cross_entropy(student, probs, temperature, **options)
-        - sg.cross_entropy(teacher, probs, temperature, **options),
+        sg.kl_divergence(student, teacher, temperature=temperature, **options),
+        sg.cross_entropy(student, probs, temperature=temperature, **options)
+        - sg.cross_entropy(teacher, probs, temperature=temperature, **options),
         rtol=1e-12,
         atol=1e-12,
     )
@@ -186,7 +192,9 @@ def test_divergence_is_cross_entropy_less_entropy(logits, temperature):
 @relaxed
 @given(pairs, temperatures)
 def test_divergence_is_not_negative(logits, temperature):
-    assert (sg.kl_divergence(*logits, temperature, reduction="none") >= 0).all()
+    assert (
+        sg.kl_divergence(*logits, temperature=temperature, reduction="none") >= 0
+    ).all()
 
 
 @relaxed
@@ -195,10 +203,12 @@ def test_gradients_sum_to_zero(logits, temperature):
     student, teacher = logits
     labels = np.zeros(student.shape[0], dtype=int)
     for gradient in (
-        sg.distillation_gradient(student, teacher, temperature),
-        sg.distillation_loss_gradient(student, teacher, labels, temperature),
-        sg.high_temperature_limit(student, teacher, temperature),
-        sg.high_temperature_limit(student, teacher, temperature, order=2),
+        sg.kl_divergence_gradient(student, teacher, temperature=temperature),
+        sg.distillation_loss_gradient(
+            student, teacher, labels=labels, temperature=temperature
+        ),
+        sg.high_temperature_limit(student, teacher, temperature=temperature),
+        sg.high_temperature_limit(student, teacher, temperature=temperature, order=2),
     ):
         size = 1 + abs(gradient).max()
         assert abs(gradient.sum(axis=-1)).max() <= 1e-13 * size
@@ -211,8 +221,8 @@ def test_shifts_of_either_logits_change_nothing(logits, shift, other):
     student, teacher = (np.round(8 * array) / 8 for array in logits)
     for function in (*LOSSES[:2], *LIMITS):
         np.testing.assert_allclose(
-            function(student + shift, teacher + other, 2.0),
-            function(student, teacher, 2.0),
+            function(student + shift, teacher + other, temperature=2.0),
+            function(student, teacher, temperature=2.0),
             rtol=1e-12,
             atol=1e-13,
         )
@@ -221,8 +231,10 @@ def test_shifts_of_either_logits_change_nothing(logits, shift, other):
 @given(st.floats(-1e6, 1e6))
 def test_the_student_that_agrees_up_to_a_constant_has_nothing_to_learn(shift):
     student = np.round(8 * V) / 8 + np.round(shift)
-    assert sg.kl_divergence(student, V, 3.0) == 0
-    np.testing.assert_array_equal(sg.distillation_gradient(student, V, 3.0), 0 * V)
+    assert sg.kl_divergence(student, V, temperature=3.0) == 0
+    np.testing.assert_array_equal(
+        sg.kl_divergence_gradient(student, V, temperature=3.0), 0 * V
+    )
     np.testing.assert_array_equal(sg.high_temperature_limit(V, V), 0 * V)
 
 
@@ -242,9 +254,13 @@ def divergence_of(student, teacher, temperature):
 
 
 def test_gradient_is_the_complex_step_derivative_of_the_cross_entropy():
-    teacher = sg.softmax(V, 2.0)
-    by_step = sg.complex_step(lambda z: sg.cross_entropy(z, teacher, 2.0), Z)
-    np.testing.assert_allclose(sg.distillation_gradient(Z, V, 2.0), by_step, rtol=1e-13)
+    teacher = sg.softmax(V, temperature=2.0)
+    by_step = sg.complex_step(
+        lambda z: sg.cross_entropy(z, teacher, temperature=2.0), Z
+    )
+    np.testing.assert_allclose(
+        sg.kl_divergence_gradient(Z, V, temperature=2.0), by_step, rtol=1e-13
+    )
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 1.7, 20.0])
@@ -252,11 +268,11 @@ def test_gradient_is_the_complex_step_derivative_of_the_cross_entropy():
 def test_gradient_agrees_with_autograd(seed, temperature):
     p = point(seed)
     args = p.logits, p.teacher_logits, temperature
-    assert sg.kl_divergence(*args, reduction="sum") == pytest.approx(
-        divergence_of(*args), rel=1e-12
-    )
+    options = {"temperature": temperature, "reduction": "sum"}
+    divergence = sg.kl_divergence(p.logits, p.teacher_logits, **options)
+    assert divergence == pytest.approx(divergence_of(*args), rel=1e-12)
     np.testing.assert_allclose(
-        sg.distillation_gradient(*args, reduction="sum"),
+        sg.kl_divergence_gradient(p.logits, p.teacher_logits, **options),
         autograd.grad(divergence_of)(*args),
         rtol=1e-11,
         atol=1e-14,
@@ -265,8 +281,8 @@ def test_gradient_agrees_with_autograd(seed, temperature):
         sg.distillation_loss_gradient(
             p.logits,
             p.teacher_logits,
-            None,
-            temperature,
+            labels=None,
+            temperature=temperature,
             temperature_squared=False,
             reduction="sum",
             with_respect_to="teacher",
@@ -290,8 +306,13 @@ def test_loss_and_its_gradient_agree_with_autograd(kind, temperature_squared):
         hard = autograd_cross_entropy(z, weights) / rows
         return 0.3 * factor * soft + 0.7 * hard
 
-    args = p.logits, p.teacher_logits, getattr(p, kind), p.temperature
-    options = {"alpha": 0.3, "temperature_squared": temperature_squared}
+    args = p.logits, p.teacher_logits
+    options = {
+        "labels": getattr(p, kind),
+        "temperature": p.temperature,
+        "alpha": 0.3,
+        "temperature_squared": temperature_squared,
+    }
     assert sg.distillation_loss(*args, **options) == pytest.approx(
         loss(p.logits, p.teacher_logits), rel=1e-13
     )
@@ -314,7 +335,9 @@ def test_finite_differences_one_logit_at_a_time(reduction, axis, alpha, with_lab
     options = {"alpha": alpha, "reduction": reduction, "axis": axis}
 
     def loss(z, v):
-        return sg.distillation_loss(z, v, labels, p.temperature, **options)
+        return sg.distillation_loss(
+            z, v, labels=labels, temperature=p.temperature, **options
+        )
 
     for name, function, start in (
         ("student", lambda z: loss(z, p.teacher_logits), p.logits),
@@ -323,8 +346,8 @@ def test_finite_differences_one_logit_at_a_time(reduction, axis, alpha, with_lab
         gradient = sg.distillation_loss_gradient(
             p.logits,
             p.teacher_logits,
-            labels,
-            p.temperature,
+            labels=labels,
+            temperature=p.temperature,
             with_respect_to=name,
             **options,
         )
@@ -338,10 +361,10 @@ def test_order_of_the_taylor_remainder_is_two_near_and_far(gap):
     student = V + gap * np.array([0.0, 2.0, -2.0, 1.0])
 
     def loss(z):
-        return sg.kl_divergence(z, V, 2.0)
+        return sg.kl_divergence(z, V, temperature=2.0)
 
     def gradient(z):
-        return sg.distillation_gradient(z, V, 2.0)
+        return sg.kl_divergence_gradient(z, V, temperature=2.0)
 
     assert sg.taylor_test(loss, gradient, student).order == pytest.approx(2, abs=0.1)
 
@@ -369,13 +392,13 @@ def test_no_digit_is_lost_at_any_temperature(classes, temperature, dtype, unit):
     with mpmath.workdps(50):
         args = exact(student), exact(teacher), mpmath.mpf(temperature)
         divergence = mp_divergence(*args)
-        gradient = sg.distillation_gradient(student, teacher, temperature)
-        kl = sg.kl_divergence(student, teacher, temperature)
+        gradient = sg.kl_divergence_gradient(student, teacher, temperature=temperature)
+        kl = sg.kl_divergence(student, teacher, temperature=temperature)
         assert normwise_error(gradient, mp_gradient(*args)) < 2 * unit
         assert abs(float(kl) - divergence) / divergence < 2 * unit
         for order in (1, 2):
             limit = sg.high_temperature_limit(
-                student, teacher, temperature, order=order
+                student, teacher, temperature=temperature, order=order
             )
             assert normwise_error(limit, mp_limit(*args, order)) < 4 * unit
 
@@ -389,7 +412,7 @@ def test_no_digit_is_lost_near_convergence(scale, shift):
     student = teacher + 1e-6 * rng.normal(size=10) + shift
     with mpmath.workdps(50):
         args = exact(student), exact(teacher), mpmath.mpf(1)
-        gradient = sg.distillation_gradient(student, teacher)
+        gradient = sg.kl_divergence_gradient(student, teacher)
         assert normwise_error(gradient, mp_gradient(*args)) < 1e-14
         kl = mp_divergence(*args)
         assert abs(float(sg.kl_divergence(student, teacher)) - kl) / kl < 1e-14
@@ -411,8 +434,8 @@ def test_teacher_gradient_keeps_its_digits(temperature):
         computed = sg.distillation_loss_gradient(
             Z,
             V,
-            None,
-            temperature,
+            labels=None,
+            temperature=temperature,
             temperature_squared=False,
             with_respect_to="teacher",
         )
@@ -425,8 +448,8 @@ def test_teacher_gradient_keeps_its_digits(temperature):
 def test_the_loss_has_its_limit_where_the_divergence_underflows(dtype, temperature):
     """T^2 KL tends to sum((z~ - v~)^2)/(2C), here 6/6."""
     student, teacher = np.array([1, 2, 3], dtype), np.array([2, 0, 1], dtype)
-    assert sg.kl_divergence(student, teacher, temperature) == 0
-    loss = sg.distillation_loss(student, teacher, None, temperature)
+    assert sg.kl_divergence(student, teacher, temperature=temperature) == 0
+    loss = sg.distillation_loss(student, teacher, labels=None, temperature=temperature)
     assert loss == pytest.approx(1.0, rel=1e-6)
 
 
@@ -457,7 +480,7 @@ def test_equal_means_are_enough_and_zero_means_are_not_needed():
     assert abs(V.mean()) > 0.5
     np.testing.assert_allclose(
         (shared_mean - V) / (4 * 50.0**2),
-        sg.high_temperature_limit(shared_mean, V, 50.0),
+        sg.high_temperature_limit(shared_mean, V, temperature=50.0),
         rtol=1e-12,
     )
 
@@ -470,11 +493,11 @@ def test_without_centring_the_relative_error_does_not_vanish():
     assert expected > 2
     for temperature in (1e3, 1e6):
         uncentred = gap / (4 * temperature**2)
-        gradient = sg.distillation_gradient(student, V, temperature)
+        gradient = sg.kl_divergence_gradient(student, V, temperature=temperature)
         error = np.linalg.norm(uncentred - gradient) / np.linalg.norm(gradient)
         assert error == pytest.approx(expected, rel=10 / temperature)
         assert abs(uncentred.sum()) > 0.5 * abs(uncentred).max()
-        limit = sg.high_temperature_limit(student, V, temperature)
+        limit = sg.high_temperature_limit(student, V, temperature=temperature)
         assert np.linalg.norm(limit - gradient) / np.linalg.norm(gradient) < (
             10 / temperature
         )
@@ -498,7 +521,9 @@ def test_the_bound_holds(logits, exponent):
         error, bound = mp_error(z, v, temperature), mp_bound(z, v, temperature)
         assert error <= bound
         # What the package returns is this bound, up to rounding.
-        computed = sg.high_temperature_error_bound(*logits, float(temperature))
+        computed = sg.high_temperature_error_bound(
+            *logits, temperature=float(temperature)
+        )
         assert float(computed) == pytest.approx(float(bound), rel=1e-9, abs=1e-300)
 
 
@@ -529,9 +554,11 @@ def test_the_second_differential_is_within_the_lemma(classes):
 def test_in_float64_rounding_exceeds_the_bound_at_a_very_high_temperature():
     """This is why the tests above compute in 50 digits."""
     temperature = 1e10
-    naive = (sg.softmax(Z, temperature) - sg.softmax(V, temperature)) / temperature
-    error = abs(naive - sg.high_temperature_limit(Z, V, temperature)).max()
-    assert error > sg.high_temperature_error_bound(Z, V, temperature)
+    naive = (
+        sg.softmax(Z, temperature=temperature) - sg.softmax(V, temperature=temperature)
+    ) / temperature
+    error = abs(naive - sg.high_temperature_limit(Z, V, temperature=temperature)).max()
+    assert error > sg.high_temperature_error_bound(Z, V, temperature=temperature)
 
 
 # ---- Masked classes
@@ -556,7 +583,7 @@ def test_a_class_that_only_the_teacher_masks_has_no_weight(student):
     expected = p[0] * np.log(p[0] / q[0]) + p[1] * np.log(p[1] / q[2])
     assert sg.kl_divergence(student, teacher) == pytest.approx(expected, rel=1e-13)
     np.testing.assert_allclose(
-        sg.distillation_gradient(student, teacher),
+        sg.kl_divergence_gradient(student, teacher),
         [q[0] - p[0], q[1], q[2] - p[1]],
         rtol=1e-13,
     )
@@ -571,10 +598,10 @@ def test_a_class_that_only_the_teacher_masks_has_no_weight(student):
 def test_a_class_that_only_the_student_masks_makes_the_loss_infinite():
     student, teacher = [1.0, -INF, 2.0], [0.0, 1.0, 1.0]
     assert sg.kl_divergence(student, teacher) == INF
-    assert sg.distillation_loss(student, teacher, 2) == INF
+    assert sg.distillation_loss(student, teacher, labels=2) == INF
     q, p = sg.softmax([1.0, 2.0]), sg.softmax(teacher)
     np.testing.assert_allclose(
-        sg.distillation_gradient(student, teacher),
+        sg.kl_divergence_gradient(student, teacher),
         [q[0] - p[0], -p[1], q[1] - p[2]],
         rtol=1e-14,
     )
@@ -588,7 +615,7 @@ def test_a_probability_that_underflows_counts_as_zero():
     q = sg.softmax(student)
     assert sg.kl_divergence(student, teacher) == pytest.approx(-np.log(q[0]))
     np.testing.assert_allclose(
-        sg.distillation_gradient(student, teacher), [-q[1], q[1]], rtol=1e-14
+        sg.kl_divergence_gradient(student, teacher), [-q[1], q[1]], rtol=1e-14
     )
     assert sg.kl_divergence([0.0, -INF], teacher) == 0
     assert sg.kl_divergence([0.0, 1.7e308], [1.7e308, 0.0]) == pytest.approx(1.7e308)
@@ -607,36 +634,44 @@ def test_the_high_temperature_functions_refuse_masked_classes(function):
 
 def test_reductions_are_those_of_pytorch():
     p = point(2, rows=3, classes=4)
-    args = p.logits, p.teacher_logits, p.temperature
-    rows = sg.kl_divergence(*args, reduction="none")
-    gradient = sg.distillation_gradient(*args, reduction="none")
+    args = p.logits, p.teacher_logits
+    options = {"temperature": p.temperature}
+    rows = sg.kl_divergence(*args, **options, reduction="none")
+    gradient = sg.kl_divergence_gradient(*args, **options, reduction="none")
     assert rows.shape == (3,)
     for reduction, divisor in (("sum", 1), ("batchmean", 3), ("mean", 12)):
-        assert sg.kl_divergence(*args, reduction=reduction) == pytest.approx(
+        assert sg.kl_divergence(*args, **options, reduction=reduction) == pytest.approx(
             rows.sum() / divisor, rel=1e-14
         )
         np.testing.assert_allclose(
-            sg.distillation_gradient(*args, reduction=reduction),
+            sg.kl_divergence_gradient(*args, **options, reduction=reduction),
             gradient / divisor,
             rtol=1e-14,
         )
-    assert sg.kl_divergence(*args) == sg.kl_divergence(*args, reduction="batchmean")
+    assert sg.kl_divergence(*args, **options) == sg.kl_divergence(
+        *args, **options, reduction="batchmean"
+    )
 
 
 def test_the_hard_part_is_a_mean_over_rows_for_both_means():
     p = point(2, rows=3, classes=4)
-    args = p.logits, p.teacher_logits, p.labels, p.temperature
+    args = p.logits, p.teacher_logits
+    options = {"labels": p.labels, "temperature": p.temperature}
     for function, hard in (
         (sg.distillation_loss, sg.cross_entropy(p.logits, p.labels)),
         (sg.distillation_loss_gradient, sg.cross_entropy_gradient(p.logits, p.labels)),
     ):
         for reduction in ("mean", "batchmean"):
             np.testing.assert_allclose(
-                function(*args, alpha=0.0, reduction=reduction), hard, rtol=1e-14
+                function(*args, **options, alpha=0.0, reduction=reduction),
+                hard,
+                rtol=1e-14,
             )
-    rows = sg.distillation_loss(*args, reduction="none")
+    rows = sg.distillation_loss(*args, **options, reduction="none")
     assert rows.shape == (3,)
-    assert sg.distillation_loss(*args, reduction="sum") == pytest.approx(rows.sum())
+    assert sg.distillation_loss(*args, **options, reduction="sum") == pytest.approx(
+        rows.sum()
+    )
 
 
 def test_a_whole_batch_equals_its_rows_along_any_axis():
@@ -698,13 +733,16 @@ def test_an_empty_batch_has_no_mean(function):
 
 
 def test_alpha_defaults():
-    args = Z, V, 2, 2.0
+    both, soft = {"labels": 2, "temperature": 2.0}, {"temperature": 2.0}
     for function in (sg.distillation_loss, sg.distillation_loss_gradient):
-        np.testing.assert_array_equal(function(*args), function(*args, alpha=0.5))
-        without = Z, V, None, 2.0
-        np.testing.assert_array_equal(function(*without), function(*without, alpha=1))
-    assert sg.distillation_loss(Z, V, None, 2.0) == pytest.approx(
-        4 * sg.kl_divergence(Z, V, 2.0), rel=1e-14
+        np.testing.assert_array_equal(
+            function(Z, V, **both), function(Z, V, **both, alpha=0.5)
+        )
+        np.testing.assert_array_equal(
+            function(Z, V, **soft), function(Z, V, **soft, alpha=1)
+        )
+    assert sg.distillation_loss(Z, V, labels=None, temperature=2.0) == pytest.approx(
+        4 * sg.kl_divergence(Z, V, temperature=2.0), rel=1e-14
     )
 
 
@@ -749,7 +787,7 @@ def test_bad_reduction(function):
 @pytest.mark.parametrize("alpha", [-0.1, 1.5, np.nan, "half", [0.5]])
 def test_bad_alpha(function, alpha):
     with pytest.raises(ValueError, match=r"alpha must be .* got"):
-        function(Z, V, 2, alpha=alpha)
+        function(Z, V, labels=2, alpha=alpha)
 
 
 @pytest.mark.parametrize(
@@ -757,7 +795,7 @@ def test_bad_alpha(function, alpha):
 )
 def test_bad_labels(function):
     with pytest.raises(ValueError, match="from 0 to 3, got 4"):
-        function(Z, V, 4)
+        function(Z, V, labels=4)
 
 
 def test_bad_names_and_orders():
@@ -785,8 +823,8 @@ def test_pytorch_agrees():
             reduction=reduction,
         )
         loss.backward()
-        args = p.logits, p.teacher_logits, None, temperature
-        options = {"reduction": reduction}
+        args = p.logits, p.teacher_logits
+        options = {"temperature": temperature, "reduction": reduction}
         assert sg.distillation_loss(*args, **options) == pytest.approx(
             loss.item(), rel=1e-12
         )

@@ -64,7 +64,9 @@ def test_the_gradients_are_those_of_the_losses(targets):
     logits = rng.normal(size=(1, 2, 10))
 
     def loss(z):
-        soft = sg.kl_divergence(z, experiment.teacher_logits, 3.0, reduction="sum")
+        soft = sg.kl_divergence(
+            z, experiment.teacher_logits, temperature=3.0, reduction="sum"
+        )
         hard = sg.cross_entropy(z, experiment.labels, reduction="sum")
         difference = z - experiment.teacher_logits
         difference = difference - difference.mean(axis=-1, keepdims=True)

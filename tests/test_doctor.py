@@ -12,9 +12,9 @@ import pytest
 from styles import RIGHT, UNKNOWN, WRONG, q_of
 
 import softmax_gradients as sg
-from softmax_gradients._pipeline import KINDS, SECOND_ARGUMENT, assemble
 from softmax_gradients.doctor import diagnose
 from softmax_gradients.mistakes import MISTAKES
+from softmax_gradients.mistakes._steps import KINDS, SECOND_ARGUMENT, assemble
 
 SHOWN = [
     (slug, kind, form)
@@ -200,7 +200,7 @@ def test_a_mistake_that_raises_at_most_inputs_is_named_with_another():
 def test_three_mistakes_together_are_all_named():
     def gradient(z, t, T=1.0):
         return -t * (
-            1 - sg.softmax(z, T, axis=1)
+            1 - sg.softmax(z, temperature=T, axis=1)
         )  # no single rows: they have no axis 1
 
     report = diagnose(gradient, "gradient")
@@ -291,7 +291,7 @@ def test_reductions(reduction, kind):
     }[kind]
 
     def reduced(z, t, temperature=1.0):
-        return function(z, t, temperature, reduction=reduction)
+        return function(z, t, temperature=temperature, reduction=reduction)
 
     assert diagnose(reduced, kind, reduction=reduction).ok
     other = "sum" if reduction == "mean" else "mean"

@@ -254,14 +254,14 @@ def test_the_epsilon_is_told(guarded, told):
 
 def test_all_mistakes_act_in_the_example():
     def gradient(z, t, T):  # for distributions: three mistakes
-        return -t * (1 - sg.softmax(z, T, axis=1))
+        return -t * (1 - sg.softmax(z, temperature=T, axis=1))
 
     example = diagnose(gradient, "gradient").example
     assert example.temperature != 1
     assert len(example.logits) > 1
 
     def difference(z, t, T):
-        return (sg.softmax(z, T, axis=1) - t) / len(z)
+        return (sg.softmax(z, temperature=T, axis=1) - t) / len(z)
 
     example = diagnose(difference, "gradient").example
     assert example.temperature != 1
@@ -272,7 +272,7 @@ def test_uncentred_logits_show_in_the_smallest_example():
     def gradient(z, v, T):
         return (z - v) / z.shape[1] / T**2 / len(z)
 
-    report = diagnose(gradient, "distillation_gradient")
+    report = diagnose(gradient, "kl_divergence_gradient")
     z, v = report.example.logits, report.example.second
     assert z.sum() != v.sum()
     assert "(in the example: -0.5)" in report.invariant
@@ -283,7 +283,7 @@ def test_a_missing_axis_in_one_of_two_softmaxes_is_not_known():
         h = np.exp(v - v.max(axis=1, keepdims=True))
         return (q_of(z) - h / h.sum(axis=1)) / z.shape[0]
 
-    report = diagnose(gradient, "distillation_gradient")
+    report = diagnose(gradient, "kl_divergence_gradient")
     assert not report.ok
     assert not report.mistakes
 
@@ -302,10 +302,19 @@ def test_a_function_right_for_square_batches_is_checked_on_them():
 @pytest.mark.parametrize(
     ("function", "factor"),
     [
-        (lambda z, t, T: 0.5 * sg.cross_entropy_gradient(z, t, T), "0.5"),
-        (lambda z, t, T: -2 * T * sg.cross_entropy_gradient(z, t, T), "-2 T"),
-        (lambda z, t, T: sg.cross_entropy_gradient(z, t, T) / T**3, "1/T^3"),
-        (lambda z, t, T: -T * T * sg.cross_entropy_gradient(z, t, T), "-T^2"),
+        (lambda z, t, T: 0.5 * sg.cross_entropy_gradient(z, t, temperature=T), "0.5"),
+        (
+            lambda z, t, T: -2 * T * sg.cross_entropy_gradient(z, t, temperature=T),
+            "-2 T",
+        ),
+        (
+            lambda z, t, T: sg.cross_entropy_gradient(z, t, temperature=T) / T**3,
+            "1/T^3",
+        ),
+        (
+            lambda z, t, T: -T * T * sg.cross_entropy_gradient(z, t, temperature=T),
+            "-T^2",
+        ),
     ],
 )
 def test_factors(function, factor):
@@ -330,17 +339,20 @@ def test_a_known_mistake_can_have_a_factor_too():
 @pytest.mark.parametrize("name", ["temperature", "T", "tau", "temp"])
 def test_the_temperature_is_found_by_name(name):
     space = {"softmax": sg.softmax}
-    exec(f"def f(z, axis=-1, *, {name}=1.0): return softmax(z, {name})", space)
+    exec(
+        f"def f(z, axis=-1, *, {name}=1.0): return softmax(z, temperature={name})",
+        space,
+    )
     assert "several temperatures" in diagnose(space["f"], "softmax").checked
 
 
 @pytest.mark.parametrize(
     ("function", "taken"),
     [
-        (lambda z, *rest: sg.softmax(z, *rest), True),
-        (lambda *everything: sg.softmax(*everything), True),
-        (lambda z, divisor: sg.softmax(z, divisor), True),
-        (lambda z, divisor=1.0: sg.softmax(z, divisor), True),
+        (lambda z, *rest: sg.softmax(z, temperature=rest[0]), True),
+        (lambda *two: sg.softmax(two[0], temperature=two[1]), True),
+        (lambda z, divisor: sg.softmax(z, temperature=divisor), True),
+        (lambda z, divisor=1.0: sg.softmax(z, temperature=divisor), True),
         (lambda z, axis=1: sg.softmax(z), False),
         (lambda z, axis=-1: sg.softmax(z), False),
         (lambda z: sg.softmax(z), False),

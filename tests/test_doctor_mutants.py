@@ -10,10 +10,10 @@ from functools import cache
 import numpy as np
 from mutants import all_mutants, compiled
 
-from softmax_gradients._pipeline import SECOND_ARGUMENT, assemble
 from softmax_gradients.doctor import diagnose
 from softmax_gradients.doctor._matching import hypotheses, levels
 from softmax_gradients.mistakes import MISTAKES
+from softmax_gradients.mistakes._steps import SECOND_ARGUMENT, assemble
 
 SHAPES = (((3, 4), 1.9), ((5, 5), 0.8), ((2, 6), 1.3), ((4, 3), 2.1))
 

@@ -49,16 +49,17 @@ def cases():
 def test_the_script_computes_what_the_package_does(cases):
     for state, found in cases:
         z, v, temperature = np.array(state["z"]), np.array(state["v"]), state["T"]
-        right = sg.distillation_gradient(z, v, temperature)
+        right = sg.kl_divergence_gradient(z, v, temperature=temperature)
         pairs = [
-            (found["q"], sg.softmax(z, temperature)),
-            (found["p"], sg.softmax(v, temperature)),
-            (found["jacobian"], sg.softmax_jacobian(z, temperature)),
+            (found["q"], sg.softmax(z, temperature=temperature)),
+            (found["p"], sg.softmax(v, temperature=temperature)),
+            (found["jacobian"], sg.softmax_jacobian(z, temperature=temperature)),
             (found["gradients"]["right"], right),
             (found["scaled"], temperature**2 * right),
             (
                 found["limit"],
-                temperature**2 * sg.high_temperature_limit(z, v, temperature),
+                temperature**2
+                * sg.high_temperature_limit(z, v, temperature=temperature),
             ),
         ]
         for name, slug in {
@@ -66,7 +67,7 @@ def test_the_script_computes_what_the_package_does(cases):
             "inverseSquare": "inverse-square-temperature",
             "uncentred": "uncentred-limit",
         }.items():
-            wrong = sg.MISTAKES[slug].function("distillation_gradient")
+            wrong = sg.MISTAKES[slug].function("kl_divergence_gradient")
             pairs.append(
                 (found["gradients"][name], wrong(z[None], v[None], temperature)[0])
             )
@@ -100,7 +101,7 @@ def test_the_page_loads_nothing():
 
 def test_the_numbers_without_scripts_are_the_packages():
     html = Explorer([2.0, 0.5], [1.0, 2.5], 2.0).fragment(in_book=True)
-    gradient = sg.distillation_gradient([2.0, 0.5], [1.0, 2.5], 2.0)
+    gradient = sg.kl_divergence_gradient([2.0, 0.5], [1.0, 2.5], temperature=2.0)
     assert f"<td>{gradient[0]:.4f}</td>" in html
     assert "address: true" in html
 

@@ -7,8 +7,12 @@ from numpy.testing import assert_array_equal
 from oracles import ExactRow, normwise_ulps, one_hot, ulps
 
 import softmax_gradients as sg
-from softmax_gradients._few import FEW, few_value_and_gradient
-from softmax_gradients.fused import fused_rows, unchecked_logits, unchecked_targets
+from softmax_gradients._kernels.few import FEW, few_value_and_gradient
+from softmax_gradients._kernels.fused import (
+    fused_rows,
+    unchecked_logits,
+    unchecked_targets,
+)
 
 BOUND = 6  # ULP, of the kernel; the plain function it is compared with has its own
 
@@ -58,10 +62,10 @@ def apart(actual, expected):
 @pytest.mark.parametrize("kind", KINDS)
 def test_labels_give_what_the_plain_functions_give(kind, classes, temperature, dtype):
     logits, labels = batch(kind, classes, dtype)
-    arguments = logits, labels, temperature
-    both = sg.cross_entropy_value_and_gradient(*arguments, reduction="none")
-    loss = sg.cross_entropy(*arguments, reduction="none")
-    gradient = sg.cross_entropy_gradient(*arguments, reduction="none")
+    options = {"temperature": temperature, "reduction": "none"}
+    both = sg.cross_entropy_value_and_gradient(logits, labels, **options)
+    loss = sg.cross_entropy(logits, labels, **options)
+    gradient = sg.cross_entropy_gradient(logits, labels, **options)
     assert (both[0].dtype, both[1].dtype) == (dtype, dtype)
     # Two results within the bound of the exact one.
     assert apart(both[0], loss) <= 2 * BOUND
@@ -77,13 +81,13 @@ def test_weights_give_what_the_plain_functions_give(kind, classes, temperature, 
     weights = np.random.default_rng(4).random(logits.shape).astype(dtype)
     weights[::2] = np.eye(classes)[labels[::2]]
     weights[np.isneginf(logits)] = 0
-    arguments = logits, weights, temperature
-    both = sg.cross_entropy_value_and_gradient(*arguments, reduction="none")
-    loss = sg.cross_entropy(*arguments, reduction="none")
-    gradient = sg.cross_entropy_gradient(*arguments, reduction="none")
+    options = {"temperature": temperature, "reduction": "none"}
+    both = sg.cross_entropy_value_and_gradient(logits, weights, **options)
+    loss = sg.cross_entropy(logits, weights, **options)
+    gradient = sg.cross_entropy_gradient(logits, weights, **options)
     assert apart(both[0], loss) <= 2 * BOUND
     # A difference of nonnegative numbers is good to its largest term.
-    probs = sg.softmax(logits, temperature)
+    probs = sg.softmax(logits, temperature=temperature)
     others = weights.sum(axis=1, keepdims=True) - weights
     size = np.maximum(probs * others, weights * (1 - probs)).max(axis=1) / temperature
     size = np.maximum(size, abs(gradient).max(axis=1))
@@ -105,7 +109,7 @@ def test_the_bound_holds_against_fifty_digits(kind, classes, temperature, dtype)
     weights[np.isneginf(logits)] = 0
     hard, soft = (
         sg.cross_entropy_value_and_gradient(
-            logits, targets, temperature, reduction="none"
+            logits, targets, temperature=temperature, reduction="none"
         )
         for targets in (labels, weights)
     )

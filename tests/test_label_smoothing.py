@@ -94,7 +94,9 @@ def test_conversions_by_hand():
 def test_the_gradient_of_the_smoothed_loss(convention):
     logits = np.array([[2.0, 0.5, -1.0, 1.2], [0.3, -0.4, 1.5, 0.0]])
     targets = sg.smooth_labels([2, 1], 4, 0.3, convention=convention)
-    gradient = sg.cross_entropy_gradient(logits, targets, 2.0, reduction="sum")
+    gradient = sg.cross_entropy_gradient(
+        logits, targets, temperature=2.0, reduction="sum"
+    )
     measured = autograd_gradient(autograd_cross_entropy)(logits, targets, 2.0)
     np.testing.assert_allclose(gradient, measured, rtol=1e-13)
 

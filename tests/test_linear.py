@@ -29,7 +29,9 @@ def test_by_hand():
 def test_soft_targets_and_temperature_by_hand():
     """T = 2, t = [1, 0, 1, 0]: (2 q - t)/2 = [-0.4, 0.2, -0.2, 0.4]."""
     logits = 2 * np.log([1.0, 2.0, 3.0, 4.0])
-    gradients = sg.linear_gradients(logits, [1.0, 0.0, 1.0, 0.0], [10.0], 2.0)
+    gradients = sg.linear_gradients(
+        logits, [1.0, 0.0, 1.0, 0.0], [10.0], temperature=2.0
+    )
     assert_allclose(gradients.weights, [[-4.0], [2.0], [-2.0], [4.0]], rtol=1e-13)
     assert_allclose(gradients.bias, [-0.4, 0.2, -0.2, 0.4], rtol=1e-13)
 
@@ -43,10 +45,16 @@ def test_derivatives_of_the_loss(temperature, kind, reduction):
 
     def loss(w, b):
         logits = point.inputs @ w.T + b
-        return sg.cross_entropy(logits, targets, temperature, reduction=reduction)
+        return sg.cross_entropy(
+            logits, targets, temperature=temperature, reduction=reduction
+        )
 
     gradients = sg.linear_gradients(
-        point.logits, targets, point.inputs, temperature, reduction=reduction
+        point.logits,
+        targets,
+        point.inputs,
+        temperature=temperature,
+        reduction=reduction,
     )
     for check, tolerance in ((sg.finite_difference, 1e-7), (sg.complex_step, 1e-13)):
         in_weights = check(lambda w: loss(w, bias), weights)
@@ -60,9 +68,9 @@ def test_derivative_in_the_inputs():
     weights, bias, point = classifier(seed=2)
 
     def loss(x):
-        return sg.cross_entropy(x @ weights.T + bias, point.labels, 1.7)
+        return sg.cross_entropy(x @ weights.T + bias, point.labels, temperature=1.7)
 
-    gradient = sg.cross_entropy_gradient(point.logits, point.labels, 1.7)
+    gradient = sg.cross_entropy_gradient(point.logits, point.labels, temperature=1.7)
     expected = sg.finite_difference(loss, point.inputs)
     assert_allclose(gradient @ weights, expected, rtol=0, atol=1e-9)
 
@@ -71,7 +79,7 @@ def test_derivative_in_the_inputs():
 def test_a_batch_is_its_rows(reduction):
     _, _, point = classifier(seed=3)
     rows = [
-        sg.linear_gradients(*row, point.temperature)
+        sg.linear_gradients(*row, temperature=point.temperature)
         for row in zip(point.logits, point.targets, point.inputs, strict=True)
     ]
     weights = np.array([row.weights for row in rows])
@@ -80,7 +88,7 @@ def test_a_batch_is_its_rows(reduction):
         point.logits,
         point.targets,
         point.inputs,
-        point.temperature,
+        temperature=point.temperature,
         reduction=reduction,
     )
     if reduction != "none":
@@ -101,7 +109,7 @@ def test_the_entries_of_one_column_sum_to_zero():
 def test_the_bias_is_the_weight_of_a_feature_that_is_one():
     _, _, point = classifier(seed=5)
     ones = np.ones((3, 1))
-    gradients = sg.linear_gradients(point.logits, point.targets, ones, 0.7)
+    gradients = sg.linear_gradients(point.logits, point.targets, ones, temperature=0.7)
     assert_allclose(gradients.weights[:, 0], gradients.bias, rtol=1e-13)
 
 
@@ -132,7 +140,11 @@ def test_against_autograd():
         return oracles.autograd_cross_entropy(logits, point.targets, point.temperature)
 
     gradients = sg.linear_gradients(
-        point.logits, point.targets, point.inputs, point.temperature, reduction="sum"
+        point.logits,
+        point.targets,
+        point.inputs,
+        temperature=point.temperature,
+        reduction="sum",
     )
     for which, ours in enumerate(gradients):
         expected = oracles.autograd_gradient(loss, which)(weights, bias)
@@ -147,7 +159,9 @@ def test_against_torch():
     torch.nn.functional.cross_entropy(
         logits / 1.7, torch.tensor(point.labels)
     ).backward()
-    gradients = sg.linear_gradients(point.logits, point.labels, point.inputs, 1.7)
+    gradients = sg.linear_gradients(
+        point.logits, point.labels, point.inputs, temperature=1.7
+    )
     assert_allclose(gradients.weights, w.grad.numpy(), rtol=0, atol=1e-14)
     assert_allclose(gradients.bias, b.grad.numpy(), rtol=0, atol=1e-14)
 

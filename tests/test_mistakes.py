@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 import softmax_gradients as sg
-from softmax_gradients._pipeline import (
+from softmax_gradients.doctor._plain import plain
+from softmax_gradients.mistakes import CHAPTERS, MISTAKES, THEMES
+from softmax_gradients.mistakes._steps import (
     KINDS,
     RIGHT_POWER,
     WITH_TARGETS,
@@ -19,8 +21,6 @@ from softmax_gradients._pipeline import (
     assemble,
     merge,
 )
-from softmax_gradients.doctor._plain import plain
-from softmax_gradients.mistakes import CHAPTERS, MISTAKES, THEMES
 
 ROOT = Path(__file__).parents[1]
 TEMPERATURE = 1.7
@@ -46,7 +46,7 @@ RIGHT = {
     "distillation_loss": lambda z, v, temperature=1.0: sg.distillation_loss(
         z, v, temperature=temperature
     ),
-    "distillation_gradient": sg.distillation_gradient,
+    "kl_divergence_gradient": sg.kl_divergence_gradient,
 }
 ONE_ARGUMENT = ("softmax", "jacobian", "hessian")
 
@@ -76,7 +76,9 @@ def differs(function, kind):
             found = function(*given, temperature)
         except ValueError:  # shapes that do not fit
             return True
-        if not np.allclose(found, RIGHT[kind](*given, temperature), rtol=1e-9):
+        if not np.allclose(
+            found, RIGHT[kind](*given, temperature=temperature), rtol=1e-9
+        ):
             return True
     return False
 
@@ -113,7 +115,7 @@ def test_the_steps_without_mistakes_are_right(kind):
         if logits.ndim == 3:
             second = arguments(kind, SEQUENCES)[1:]
         found = assemble(kind)(logits, *second, TEMPERATURE)
-        right = RIGHT[kind](logits, *second, TEMPERATURE)
+        right = RIGHT[kind](logits, *second, temperature=TEMPERATURE)
         np.testing.assert_allclose(found, right, rtol=1e-12, atol=1e-15)
 
 
@@ -128,7 +130,7 @@ def test_a_numerical_mistake_has_the_right_formula(entry, kind, form):
     if entry.slug in ("missing-keepdims", "epsilon-in-log", "batchmean-over-sequences"):
         return
     found = entry.function(kind, form)(*arguments(kind), TEMPERATURE)
-    right = RIGHT[kind](*arguments(kind), TEMPERATURE)
+    right = RIGHT[kind](*arguments(kind), temperature=TEMPERATURE)
     assert np.allclose(found, right, rtol=1e-9) == entry.numerical
 
 
@@ -141,14 +143,18 @@ def hand(slug, kind, form=0, *, logits=LOGITS, second=None, temperature=TEMPERAT
 def test_wrong_forms_by_their_formulas():
     """Formulas written again, with softmax as the only thing taken as given."""
     z, t, T = LOGITS, OTHER, TEMPERATURE  # noqa: N806
-    q, q_1, p = sg.softmax(z, T), sg.softmax(z), sg.softmax(t, T)
+    q, q_1, p = (
+        sg.softmax(z, temperature=T),
+        sg.softmax(z),
+        sg.softmax(t, temperature=T),
+    )
     rows = len(z)
     h = (q - t) / (q * (1 - q))
     expected = {
         ("diagonal-jacobian", "gradient"): -t * (1 - q) / T / rows,
         ("diagonal-jacobian", "vjp"): q * (1 - q) * t / T,
         ("diagonal-jacobian", "log_softmax_vjp"): (1 - q) * t / T,
-        ("diagonal-jacobian", "distillation_gradient"): -p * (1 - q) / T / rows,
+        ("diagonal-jacobian", "kl_divergence_gradient"): -p * (1 - q) / T / rows,
         ("diagonal-jacobian", "temperature_gradient"): (
             (z * t * (1 - q)).sum() / T**2 / rows
         ),
@@ -171,10 +177,10 @@ def test_wrong_forms_by_their_formulas():
             ((t - q) * z).sum() / T**2 / rows
         ),
         ("gradient-wrt-probabilities", "gradient"): -t / q / rows,
-        ("inverse-square-temperature", "distillation_gradient"): (
+        ("inverse-square-temperature", "kl_divergence_gradient"): (
             (q - p) / T**2 / rows
         ),
-        ("missing-temperature", "distillation_gradient"): (q - p) / rows,
+        ("missing-temperature", "kl_divergence_gradient"): (q - p) / rows,
         ("multiplied-temperature", "softmax"): sg.softmax(z * T),
         ("doubled-temperature", "softmax"): sg.softmax(z / T**2),
         ("log-probabilities-not-renormalised", "softmax"): q_1 ** (1 / T),
@@ -184,24 +190,29 @@ def test_wrong_forms_by_their_formulas():
         ("temperature-outside-jacobian", "vjp"): (
             q_1 * (t - (q_1 * t).sum(1, keepdims=True)) / T
         ),
-        ("uncentred-limit", "distillation_gradient"): (z - t) / 4 / T**2 / rows,
-        ("limit-as-exact", "distillation_gradient"): (
-            sg.high_temperature_limit(z, t, T) / rows
+        ("uncentred-limit", "kl_divergence_gradient"): (z - t) / 4 / T**2 / rows,
+        ("limit-as-exact", "kl_divergence_gradient"): (
+            sg.high_temperature_limit(z, t, temperature=T) / rows
         ),
-        ("missing-t-squared", "distillation_loss"): sg.kl_divergence(z, t, T),
-        ("reversed-kl", "distillation_loss"): T**2 * sg.kl_divergence(t, z, T),
+        ("missing-t-squared", "distillation_loss"): sg.kl_divergence(
+            z, t, temperature=T
+        ),
+        ("reversed-kl", "distillation_loss"): T**2
+        * sg.kl_divergence(t, z, temperature=T),
         ("kl-input-not-log", "distillation_loss"): (
             T**2 * (p * (np.log(p) - q)).sum() / rows
         ),
-        ("one-sided-temperature", "distillation_gradient"): (
+        ("one-sided-temperature", "kl_divergence_gradient"): (
             (q - sg.softmax(t)) / T / rows
         ),
         ("double-softmax", "softmax"): sg.softmax(q),
-        ("wrong-axis", "softmax"): sg.softmax(z, T, axis=0),
+        ("wrong-axis", "softmax"): sg.softmax(z, temperature=T, axis=0),
         ("whole-batch-sum", "softmax"): np.exp(z / T) / np.exp(z / T).sum(),
-        ("mean-over-classes", "loss"): sg.cross_entropy(z, t, T) / 4,
-        ("doubled-batch-mean", "loss"): sg.cross_entropy(z, t, T) / rows,
-        ("missing-batch-mean", "loss"): sg.cross_entropy(z, t, T, reduction="sum"),
+        ("mean-over-classes", "loss"): sg.cross_entropy(z, t, temperature=T) / 4,
+        ("doubled-batch-mean", "loss"): sg.cross_entropy(z, t, temperature=T) / rows,
+        ("missing-batch-mean", "loss"): sg.cross_entropy(
+            z, t, temperature=T, reduction="sum"
+        ),
     }
     for (slug, kind), right in expected.items():
         np.testing.assert_allclose(
@@ -239,7 +250,9 @@ def test_a_wrong_gradient_can_be_the_right_one_of_a_wrong_loss(
 def test_a_wrong_distillation_gradient_is_that_of_its_loss(slug):
     wrong = MISTAKES[slug].function("distillation_loss")
     moved = sg.finite_difference(lambda z: wrong(z, OTHER, TEMPERATURE), LOGITS)
-    found = MISTAKES[slug].function("distillation_gradient")(LOGITS, OTHER, TEMPERATURE)
+    found = MISTAKES[slug].function("kl_divergence_gradient")(
+        LOGITS, OTHER, TEMPERATURE
+    )
     np.testing.assert_allclose(found, moved / TEMPERATURE**2, atol=1e-8)
 
 
@@ -276,7 +289,7 @@ def test_the_off_diagonal_sign_is_the_same_in_jacobian_product_and_gradient():
     row, target = LOGITS[0], OTHER[0]
     entry = MISTAKES["flipped-sign"]
     jacobian = entry.function("jacobian", 1)(row, TEMPERATURE)
-    q = sg.softmax(row, TEMPERATURE)
+    q = sg.softmax(row, temperature=TEMPERATURE)
     right = -np.outer(q, q) / TEMPERATURE
     off = ~np.eye(4, dtype=bool)
     np.testing.assert_allclose(jacobian[off], -right[off])
@@ -318,7 +331,7 @@ def test_t_squared_on_both_losses_changes_no_ratio():
 def test_a_teacher_that_is_not_detached_has_a_gradient():
     student, teacher = shown("teacher-not-detached").values()
     z, v = np.array([2.0, 0.5, -1.0]), np.array([1.0, 2.5, -2.0])
-    p, q = sg.softmax(v, 2.0), sg.softmax(z, 2.0)
+    p, q = sg.softmax(v, temperature=2.0), sg.softmax(z, temperature=2.0)
     ratio = np.log(p / q)
     np.testing.assert_allclose(teacher, p * (ratio - p @ ratio) / 2, atol=1e-9)
     np.testing.assert_allclose(student, (q - p) / 2)
@@ -388,7 +401,7 @@ def test_double_softmax_has_a_floor():
 
 def test_twice_the_diagonal_bounds_the_hessian():
     upper = MISTAKES["diagonal-hessian"].function("hessian", 3)(LOGITS, TEMPERATURE)
-    right = sg.cross_entropy_hessian(LOGITS, TEMPERATURE)
+    right = sg.cross_entropy_hessian(LOGITS, temperature=TEMPERATURE)
     assert np.linalg.eigvalsh(upper - right).min() > -1e-15
 
 

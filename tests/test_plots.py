@@ -12,7 +12,7 @@ matplotlib = pytest.importorskip("matplotlib")
 colors = pytest.importorskip("matplotlib.colors")
 Figure = pytest.importorskip("matplotlib.figure").Figure
 
-JACOBIAN = sg.softmax_jacobian([2.0, 0.5, -1.0, 1.2], 2.0)
+JACOBIAN = sg.softmax_jacobian([2.0, 0.5, -1.0, 1.2], temperature=2.0)
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ def test_softmax_of_the_question():
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
 def test_softmax_of_logarithms(temperature):
     """exp(log k) = k: the logits T log k have the probabilities k / 10."""
-    probs = sg.softmax(temperature * LOG_1234, temperature)
+    probs = sg.softmax(temperature * LOG_1234, temperature=temperature)
     assert_allclose(probs, TENTHS, rtol=4e-15)
 
 
@@ -50,7 +50,9 @@ def test_jacobian_of_logarithms():
     hundred = [[9, -2, -3, -4], [-2, 16, -6, -8], [-3, -6, 21, -12], [-4, -8, -12, 24]]
     jacobian = np.array(hundred) / 100
     assert_allclose(sg.softmax_jacobian(LOG_1234), jacobian, rtol=2e-15)
-    assert_allclose(sg.softmax_jacobian(2 * LOG_1234, 2.0), jacobian / 2, rtol=2e-15)
+    assert_allclose(
+        sg.softmax_jacobian(2 * LOG_1234, temperature=2.0), jacobian / 2, rtol=2e-15
+    )
 
 
 def test_products_with_the_jacobian_of_logarithms():
@@ -59,7 +61,7 @@ def test_products_with_the_jacobian_of_logarithms():
     product = [0.07, -0.06, 0.51, -0.52]
     assert_allclose(sg.softmax_jvp(LOG_1234, vector), product, rtol=1e-14)
     assert_allclose(sg.softmax_vjp(LOG_1234, vector), product, rtol=1e-14)
-    halved = sg.softmax_jvp(2 * LOG_1234, vector, 2.0)
+    halved = sg.softmax_jvp(2 * LOG_1234, vector, temperature=2.0)
     assert_allclose(2 * halved, product, rtol=1e-14)
 
 
@@ -93,7 +95,7 @@ def test_chain_rule_of_the_question_needs_the_whole_jacobian():
 @relaxed
 @given(oracles.batches(), oracles.temperatures)
 def test_rows_sum_to_one(logits, temperature):
-    probs = sg.softmax(logits, temperature)
+    probs = sg.softmax(logits, temperature=temperature)
     assert (probs >= 0).all()
     assert_allclose(probs.sum(axis=-1), 1, rtol=1e-14)
 
@@ -103,11 +105,13 @@ def test_rows_sum_to_one(logits, temperature):
 def test_shift_changes_nothing(logits, temperature, shift):
     moved = logits + shift
     assert_allclose(
-        sg.softmax(moved, temperature), sg.softmax(logits, temperature), atol=1e-12
+        sg.softmax(moved, temperature=temperature),
+        sg.softmax(logits, temperature=temperature),
+        atol=1e-12,
     )
     assert_allclose(
-        sg.log_softmax(moved, temperature),
-        sg.log_softmax(logits, temperature),
+        sg.log_softmax(moved, temperature=temperature),
+        sg.log_softmax(logits, temperature=temperature),
         rtol=1e-12,
         atol=1e-12,
     )
@@ -115,7 +119,9 @@ def test_shift_changes_nothing(logits, temperature, shift):
 
 def test_shift_that_rounds_nothing_changes_no_bit():
     logits = np.array([3.0, -2.0, 0.5])
-    assert_array_equal(sg.softmax(logits + 1024, 1.7), sg.softmax(logits, 1.7))
+    assert_array_equal(
+        sg.softmax(logits + 1024, temperature=1.7), sg.softmax(logits, temperature=1.7)
+    )
 
 
 @relaxed
@@ -123,28 +129,36 @@ def test_shift_that_rounds_nothing_changes_no_bit():
 def test_permutation_of_the_classes(logits, temperature, random):
     order = list(range(logits.shape[-1]))
     random.shuffle(order)
-    expected = sg.softmax(logits, temperature)[:, order]
-    assert_allclose(sg.softmax(logits[:, order], temperature), expected, rtol=1e-14)
-    jacobian = sg.softmax_jacobian(logits, temperature)[:, order][:, :, order]
-    permuted = sg.softmax_jacobian(logits[:, order], temperature)
+    expected = sg.softmax(logits, temperature=temperature)[:, order]
+    assert_allclose(
+        sg.softmax(logits[:, order], temperature=temperature), expected, rtol=1e-14
+    )
+    jacobian = sg.softmax_jacobian(logits, temperature=temperature)[:, order][
+        :, :, order
+    ]
+    permuted = sg.softmax_jacobian(logits[:, order], temperature=temperature)
     assert_allclose(permuted, jacobian, rtol=1e-13, atol=1e-300)
 
 
 @relaxed
 @given(oracles.batches(), oracles.temperatures)
 def test_log_softmax_is_the_logarithm_of_softmax(logits, temperature):
-    probs = np.exp(sg.log_softmax(logits, temperature))
-    assert_allclose(probs, sg.softmax(logits, temperature), rtol=1e-12)
+    probs = np.exp(sg.log_softmax(logits, temperature=temperature))
+    assert_allclose(probs, sg.softmax(logits, temperature=temperature), rtol=1e-12)
 
 
 @relaxed
 @given(oracles.batches(), oracles.temperatures, oracles.numbers(0.1, 10))
 def test_only_the_ratio_of_logits_and_temperature_matters(logits, temperature, factor):
     """softmax(c z / (c T)) = softmax(z/T), and J is 1/c times as large."""
-    probs = sg.softmax(factor * logits, factor * temperature)
-    assert_allclose(probs, sg.softmax(logits, temperature), rtol=1e-11, atol=1e-15)
-    jacobian = factor * sg.softmax_jacobian(factor * logits, factor * temperature)
-    expected = sg.softmax_jacobian(logits, temperature)
+    probs = sg.softmax(factor * logits, temperature=factor * temperature)
+    assert_allclose(
+        probs, sg.softmax(logits, temperature=temperature), rtol=1e-11, atol=1e-15
+    )
+    jacobian = factor * sg.softmax_jacobian(
+        factor * logits, temperature=factor * temperature
+    )
+    expected = sg.softmax_jacobian(logits, temperature=temperature)
     assert_allclose(jacobian, expected, rtol=1e-11, atol=1e-15)
 
 
@@ -152,21 +166,25 @@ def test_only_the_ratio_of_logits_and_temperature_matters(logits, temperature, f
 @given(oracles.batches(), oracles.temperatures)
 def test_temperature_divides_the_logits(logits, temperature):
     scaled = sg.softmax(logits / temperature)
-    assert_allclose(sg.softmax(logits, temperature), scaled, rtol=1e-11, atol=1e-15)
+    assert_allclose(
+        sg.softmax(logits, temperature=temperature), scaled, rtol=1e-11, atol=1e-15
+    )
 
 
 @relaxed
 @given(oracles.batches(), oracles.temperatures)
 def test_log_probabilities_are_logits_too(logits, temperature):
     """softmax(log q / T) = softmax(z/T): logits can be read off a softmax."""
-    again = sg.softmax(sg.log_softmax(logits), temperature)
-    assert_allclose(again, sg.softmax(logits, temperature), rtol=1e-11, atol=1e-15)
+    again = sg.softmax(sg.log_softmax(logits), temperature=temperature)
+    assert_allclose(
+        again, sg.softmax(logits, temperature=temperature), rtol=1e-11, atol=1e-15
+    )
 
 
 @relaxed
 @given(oracles.batches(), oracles.temperatures)
 def test_jacobian_is_symmetric(logits, temperature):
-    jacobian = sg.softmax_jacobian(logits, temperature)
+    jacobian = sg.softmax_jacobian(logits, temperature=temperature)
     assert_array_equal(jacobian, np.swapaxes(jacobian, -1, -2))
 
 
@@ -174,7 +192,7 @@ def test_jacobian_is_symmetric(logits, temperature):
 @given(oracles.batches(), oracles.temperatures)
 def test_jacobian_rows_sum_to_zero(logits, temperature):
     """J 1 = 0: to move all logits together changes nothing."""
-    jacobian = sg.softmax_jacobian(logits, temperature)
+    jacobian = sg.softmax_jacobian(logits, temperature=temperature)
     assert_allclose(jacobian.sum(axis=-1) * temperature, 0, atol=1e-15)
 
 
@@ -182,7 +200,7 @@ def test_jacobian_rows_sum_to_zero(logits, temperature):
 @given(oracles.batches(), oracles.temperatures)
 def test_jacobian_columns_sum_to_zero(logits, temperature):
     """1^T J = 0: the probabilities sum to one wherever the logits are."""
-    jacobian = sg.softmax_jacobian(logits, temperature)
+    jacobian = sg.softmax_jacobian(logits, temperature=temperature)
     assert_allclose(jacobian.sum(axis=-2) * temperature, 0, atol=1e-15)
 
 
@@ -190,7 +208,9 @@ def test_jacobian_columns_sum_to_zero(logits, temperature):
 @given(oracles.batches(), oracles.temperatures)
 def test_jacobian_eigenvalues(logits, temperature):
     """No eigenvalue is negative, and none is above 1/(2T)."""
-    eigenvalues = np.linalg.eigvalsh(sg.softmax_jacobian(logits, temperature))
+    eigenvalues = np.linalg.eigvalsh(
+        sg.softmax_jacobian(logits, temperature=temperature)
+    )
     assert (eigenvalues * temperature >= -1e-15).all()
     assert (eigenvalues * temperature <= 0.5 + 1e-15).all()
 
@@ -199,9 +219,9 @@ def test_jacobian_eigenvalues(logits, temperature):
 @given(oracles.same_shape((-30, 30), (-5, 5)), oracles.temperatures)
 def test_jvp_is_the_jacobian_times_the_tangent(arrays, temperature):
     logits, tangent = arrays
-    jacobian = sg.softmax_jacobian(logits, temperature)
+    jacobian = sg.softmax_jacobian(logits, temperature=temperature)
     expected = np.einsum("nij,nj->ni", jacobian, tangent)
-    product = sg.softmax_jvp(logits, tangent, temperature)
+    product = sg.softmax_jvp(logits, tangent, temperature=temperature)
     assert_allclose(product * temperature, expected * temperature, atol=1e-14)
 
 
@@ -209,9 +229,9 @@ def test_jvp_is_the_jacobian_times_the_tangent(arrays, temperature):
 @given(oracles.same_shape((-30, 30), (-5, 5)), oracles.temperatures)
 def test_vjp_is_the_transpose_times_the_cotangent(arrays, temperature):
     logits, cotangent = arrays
-    jacobian = sg.softmax_jacobian(logits, temperature)
+    jacobian = sg.softmax_jacobian(logits, temperature=temperature)
     expected = np.einsum("nij,ni->nj", jacobian, cotangent)
-    product = sg.softmax_vjp(logits, cotangent, temperature)
+    product = sg.softmax_vjp(logits, cotangent, temperature=temperature)
     assert_allclose(product * temperature, expected * temperature, atol=1e-14)
 
 
@@ -220,8 +240,12 @@ def test_vjp_is_the_transpose_times_the_cotangent(arrays, temperature):
 def test_products_are_adjoint(arrays, temperature):
     """<g, J u> = <J^T g, u>."""
     logits, tangent, cotangent = arrays
-    forward = (cotangent * sg.softmax_jvp(logits, tangent, temperature)).sum()
-    reverse = (sg.softmax_vjp(logits, cotangent, temperature) * tangent).sum()
+    forward = (
+        cotangent * sg.softmax_jvp(logits, tangent, temperature=temperature)
+    ).sum()
+    reverse = (
+        sg.softmax_vjp(logits, cotangent, temperature=temperature) * tangent
+    ).sum()
     assert_allclose(forward * temperature, reverse * temperature, atol=1e-12)
 
 
@@ -230,11 +254,11 @@ def test_products_are_adjoint(arrays, temperature):
 def test_log_softmax_vjp_is_the_transpose_of_its_own_jacobian(arrays, temperature):
     """The Jacobian of log-softmax, (I - 1 q^T)/T, is not symmetric."""
     logits, cotangent = arrays
-    probs = sg.softmax(logits, temperature)
+    probs = sg.softmax(logits, temperature=temperature)
     identity = np.eye(logits.shape[-1])
     jacobian = (identity - probs[:, np.newaxis, :]) / temperature
     expected = np.einsum("nij,ni->nj", jacobian, cotangent)
-    product = sg.log_softmax_vjp(logits, cotangent, temperature)
+    product = sg.log_softmax_vjp(logits, cotangent, temperature=temperature)
     assert_allclose(product * temperature, expected * temperature, atol=1e-13)
 
 
@@ -244,9 +268,11 @@ def test_log_softmax_vjp_against_softmax_vjp(arrays, temperature):
     """log q passes g on as g/q: the two products are related by the chain rule."""
     logits, cotangent = arrays
     chained = sg.softmax_vjp(
-        logits, cotangent / sg.softmax(logits, temperature), temperature
+        logits,
+        cotangent / sg.softmax(logits, temperature=temperature),
+        temperature=temperature,
     )
-    product = sg.log_softmax_vjp(logits, cotangent, temperature)
+    product = sg.log_softmax_vjp(logits, cotangent, temperature=temperature)
     assert_allclose(product * temperature, chained * temperature, atol=1e-12)
 
 
@@ -257,32 +283,36 @@ def test_log_softmax_vjp_against_softmax_vjp(arrays, temperature):
 @pytest.mark.parametrize("check", [sg.finite_difference, sg.complex_step])
 def test_jacobian_is_the_derivative_of_softmax(check, temperature):
     logits = oracles.point(seed=1).logits[0]
-    derivative = check(lambda z: sg.softmax(z, temperature), logits)
+    derivative = check(lambda z: sg.softmax(z, temperature=temperature), logits)
     tolerance = 1e-15 if check is sg.complex_step else 1e-9
-    jacobian = sg.softmax_jacobian(logits, temperature)
+    jacobian = sg.softmax_jacobian(logits, temperature=temperature)
     assert_allclose(jacobian, derivative, rtol=0, atol=tolerance / temperature)
 
 
 @pytest.mark.parametrize("check", [sg.finite_difference, sg.complex_step])
 def test_log_softmax_vjp_is_the_derivative_of_log_softmax(check):
     logits, _, _, cotangent, _, temperature = oracles.point(seed=2)
-    derivative = check(lambda z: sg.log_softmax(z, temperature), logits[0])
+    derivative = check(lambda z: sg.log_softmax(z, temperature=temperature), logits[0])
     tolerance = 1e-14 if check is sg.complex_step else 1e-8
-    product = sg.log_softmax_vjp(logits[0], cotangent[0], temperature)
+    product = sg.log_softmax_vjp(logits[0], cotangent[0], temperature=temperature)
     assert_allclose(product, derivative.T @ cotangent[0], rtol=0, atol=tolerance)
 
 
 def test_jvp_is_the_derivative_along_a_line():
     logits, _, _, tangent, _, temperature = oracles.point(seed=3)
-    along = sg.complex_step(lambda s: sg.softmax(logits + s * tangent, temperature), 0)
-    assert_allclose(sg.softmax_jvp(logits, tangent, temperature), along, rtol=1e-12)
+    along = sg.complex_step(
+        lambda s: sg.softmax(logits + s * tangent, temperature=temperature), 0
+    )
+    assert_allclose(
+        sg.softmax_jvp(logits, tangent, temperature=temperature), along, rtol=1e-12
+    )
 
 
 def test_jacobian_is_not_that_of_temperature_one_over_t():
     """J_T is not J_1 / T: q itself depends on T."""
     logits = oracles.point(seed=4).logits[0]
     shrunk = sg.softmax_jacobian(logits) / 3.0
-    assert abs(sg.softmax_jacobian(logits, 3.0) - shrunk).max() > 0.01
+    assert abs(sg.softmax_jacobian(logits, temperature=3.0) - shrunk).max() > 0.01
 
 
 # Independent oracles.
@@ -298,14 +328,16 @@ def test_against_mpmath(row, temperature):
         (sg.log_softmax, oracles.mp_log_softmax),
     ):
         expected = exact(row, temperature)
-        assert_allclose(ours(row, temperature), expected, rtol=1e-12, atol=2 * smallest)
+        assert_allclose(
+            ours(row, temperature=temperature), expected, rtol=1e-12, atol=2 * smallest
+        )
 
 
 @pytest.mark.parametrize("temperature", [1e-320, 1e-300])
 def test_the_tiniest_temperatures(temperature):
     logits = [1e-300, 0.0, -1e-300]
     expected = oracles.mp_softmax(logits, temperature)
-    assert_allclose(sg.softmax(logits, temperature), expected, rtol=1e-12)
+    assert_allclose(sg.softmax(logits, temperature=temperature), expected, rtol=1e-12)
 
 
 def test_jacobian_keeps_its_digits_where_a_class_is_certain():
@@ -324,7 +356,9 @@ def test_against_autograd():
             logits[row], temperature
         )
         assert_allclose(
-            sg.softmax_jacobian(logits[row], temperature), jacobian, atol=1e-15
+            sg.softmax_jacobian(logits[row], temperature=temperature),
+            jacobian,
+            atol=1e-15,
         )
     for function, product in [
         (oracles.autograd_softmax, sg.softmax_vjp),
@@ -332,7 +366,10 @@ def test_against_autograd():
     ]:
         vjp, _ = oracles.autograd_vjp(function)(logits, temperature)
         assert_allclose(
-            product(logits, vector, temperature), vjp(vector), rtol=0, atol=1e-14
+            product(logits, vector, temperature=temperature),
+            vjp(vector),
+            rtol=0,
+            atol=1e-14,
         )
 
 
@@ -341,10 +378,12 @@ def test_against_scipy():
     logits, temperature = oracles.point(seed=6).logits, 0.3
     scaled = logits / temperature
     assert_allclose(
-        sg.softmax(logits, temperature), special.softmax(scaled, axis=-1), rtol=1e-13
+        sg.softmax(logits, temperature=temperature),
+        special.softmax(scaled, axis=-1),
+        rtol=1e-13,
     )
     assert_allclose(
-        sg.log_softmax(logits, temperature, axis=0),
+        sg.log_softmax(logits, temperature=temperature, axis=0),
         special.log_softmax(scaled, axis=0),
         rtol=1e-12,
     )
@@ -373,10 +412,10 @@ def test_against_jax():
 
     single = logits.astype(np.float32)
     _, product = jax.jvp(softmax, (single,), (tangent.astype(np.float32),))
-    ours = sg.softmax_jvp(logits, tangent, temperature)
+    ours = sg.softmax_jvp(logits, tangent, temperature=temperature)
     assert_allclose(ours, product, rtol=0, atol=1e-6)
     jacobian = jax.jacobian(softmax)(single[0])
-    expected = sg.softmax_jacobian(logits[0], temperature)
+    expected = sg.softmax_jacobian(logits[0], temperature=temperature)
     assert_allclose(expected, jacobian, rtol=0, atol=1e-6)
 
 
@@ -395,47 +434,55 @@ def test_a_masked_class_has_no_part():
     logits, others = [1.0, -np.inf, 0.2, -0.5], [0, 2, 3]
     vector = np.array([0.3, 9.0, -1.0, 2.0])
     kept = np.array(logits)[others]
-    probs = sg.softmax(logits, 2.0)
+    probs = sg.softmax(logits, temperature=2.0)
     assert probs[1] == 0
-    assert_array_equal(probs[others], sg.softmax(kept, 2.0))
-    log_probs = sg.log_softmax(logits, 2.0)
+    assert_array_equal(probs[others], sg.softmax(kept, temperature=2.0))
+    log_probs = sg.log_softmax(logits, temperature=2.0)
     assert log_probs[1] == -np.inf
-    assert_array_equal(log_probs[others], sg.log_softmax(kept, 2.0))
-    jacobian = sg.softmax_jacobian(logits, 2.0)
+    assert_array_equal(log_probs[others], sg.log_softmax(kept, temperature=2.0))
+    jacobian = sg.softmax_jacobian(logits, temperature=2.0)
     assert not jacobian[1].any()
     assert not jacobian[:, 1].any()
     assert_allclose(
-        jacobian[np.ix_(others, others)], sg.softmax_jacobian(kept, 2.0), rtol=1e-15
+        jacobian[np.ix_(others, others)],
+        sg.softmax_jacobian(kept, temperature=2.0),
+        rtol=1e-15,
     )
-    product = sg.softmax_vjp(logits, vector, 2.0)
+    product = sg.softmax_vjp(logits, vector, temperature=2.0)
     assert product[1] == 0
-    assert_allclose(product[others], sg.softmax_vjp(kept, vector[others], 2.0))
+    assert_allclose(
+        product[others], sg.softmax_vjp(kept, vector[others], temperature=2.0)
+    )
 
 
 def test_a_masked_class_with_complex_logits():
     """-inf + 0j divided by a number is NaN, unless one takes care."""
     logits = np.array([1.0, -np.inf, 0.2])
     moved = logits + np.array([1e-100j, 0, 0])
-    derivative = sg.softmax(moved, 2.0).imag / 1e-100
-    assert_allclose(derivative, sg.softmax_jacobian(logits, 2.0)[:, 0], rtol=1e-15)
-    log_probs = sg.log_softmax(moved, 2.0)
-    assert_allclose(log_probs.real, sg.log_softmax(logits, 2.0), rtol=1e-15)
+    derivative = sg.softmax(moved, temperature=2.0).imag / 1e-100
+    assert_allclose(
+        derivative, sg.softmax_jacobian(logits, temperature=2.0)[:, 0], rtol=1e-15
+    )
+    log_probs = sg.log_softmax(moved, temperature=2.0)
+    assert_allclose(log_probs.real, sg.log_softmax(logits, temperature=2.0), rtol=1e-15)
     assert np.isfinite(log_probs.imag).all()
 
 
 def test_a_gap_too_large_for_a_float():
     assert_array_equal(sg.softmax([1e308, -1e308]), [1.0, 0.0])
     assert_array_equal(sg.log_softmax([1e308, -1e308]), [0.0, -np.inf])
-    assert_array_equal(sg.softmax([1.0, 0.0], 1e-310), [1.0, 0.0])
-    assert_array_equal(sg.softmax_jacobian([1e308, -1e308], 0.5), np.zeros((2, 2)))
+    assert_array_equal(sg.softmax([1.0, 0.0], temperature=1e-310), [1.0, 0.0])
+    assert_array_equal(
+        sg.softmax_jacobian([1e308, -1e308], temperature=0.5), np.zeros((2, 2))
+    )
 
 
 def test_a_derivative_too_large_for_a_float_is_infinite():
     """1/(4T) at T = 1e-309 is above the largest float64."""
-    jacobian = sg.softmax_jacobian([0.0, 0.0], 1e-309)
+    jacobian = sg.softmax_jacobian([0.0, 0.0], temperature=1e-309)
     assert_array_equal(jacobian, [[np.inf, -np.inf], [-np.inf, np.inf]])
     assert_array_equal(
-        sg.softmax_vjp([0.0, 0.0], [1.0, 0.0], 1e-309), [np.inf, -np.inf]
+        sg.softmax_vjp([0.0, 0.0], [1.0, 0.0], temperature=1e-309), [np.inf, -np.inf]
     )
 
 
@@ -456,14 +503,18 @@ def test_the_class_axis_can_be_anywhere(axis):
     last = np.moveaxis(logits, axis, -1)
     last_vector = np.moveaxis(vector, axis, -1)
     for function in (sg.softmax, sg.log_softmax):
-        expected = np.moveaxis(function(last, 1.7), -1, axis)
-        assert_allclose(function(logits, 1.7, axis), expected, rtol=1e-14)
+        expected = np.moveaxis(function(last, temperature=1.7), -1, axis)
+        assert_allclose(
+            function(logits, temperature=1.7, axis=axis), expected, rtol=1e-14
+        )
     for function in (sg.softmax_jvp, sg.softmax_vjp, sg.log_softmax_vjp):
-        expected = np.moveaxis(function(last, last_vector, 1.7), -1, axis)
-        assert_allclose(function(logits, vector, 1.7, axis), expected, rtol=1e-13)
+        expected = np.moveaxis(function(last, last_vector, temperature=1.7), -1, axis)
+        assert_allclose(
+            function(logits, vector, temperature=1.7, axis=axis), expected, rtol=1e-13
+        )
     assert_allclose(
-        sg.softmax_jacobian(logits, 1.7, axis),
-        sg.softmax_jacobian(last, 1.7),
+        sg.softmax_jacobian(logits, temperature=1.7, axis=axis),
+        sg.softmax_jacobian(last, temperature=1.7),
         rtol=1e-14,
     )
 
@@ -471,13 +522,16 @@ def test_the_class_axis_can_be_anywhere(axis):
 def test_a_batch_is_its_rows():
     logits, _, _, vector, _, temperature = oracles.point(seed=10)
     for function in (sg.softmax, sg.log_softmax, sg.softmax_jacobian):
-        rows = [function(row, temperature) for row in logits]
-        assert_allclose(function(logits, temperature), rows, rtol=1e-14)
+        rows = [function(row, temperature=temperature) for row in logits]
+        assert_allclose(function(logits, temperature=temperature), rows, rtol=1e-14)
     for function in (sg.softmax_jvp, sg.softmax_vjp, sg.log_softmax_vjp):
         rows = [
-            function(*pair, temperature) for pair in zip(logits, vector, strict=True)
+            function(*pair, temperature=temperature)
+            for pair in zip(logits, vector, strict=True)
         ]
-        assert_allclose(function(logits, vector, temperature), rows, rtol=1e-13)
+        assert_allclose(
+            function(logits, vector, temperature=temperature), rows, rtol=1e-13
+        )
 
 
 def test_an_empty_batch():

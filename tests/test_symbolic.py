@@ -319,11 +319,14 @@ def test_wrong_formula_is_not_proved(mistake):
 @pytest.mark.parametrize("point", POINTS)
 def test_jacobians_match_numpy(point):
     logits, temperature = point["z"], point["T"]
-    jacobian = sg.softmax_jacobian(logits, temperature)
+    jacobian = sg.softmax_jacobian(logits, temperature=temperature)
     for values in both(PROOFS["softmax_jacobian"], point, "row", "column"):
         np.testing.assert_allclose(values, jacobian, rtol=1e-12, atol=1e-15)
     # The vjp of each unit vector is a row of the Jacobian of log-softmax.
-    rows = [sg.log_softmax_vjp(logits, e, temperature) for e in np.eye(logits.size)]
+    rows = [
+        sg.log_softmax_vjp(logits, e, temperature=temperature)
+        for e in np.eye(logits.size)
+    ]
     for values in both(PROOFS["log_softmax_jacobian"], point, "row", "column"):
         np.testing.assert_allclose(values, rows, rtol=1e-12, atol=1e-15)
 
@@ -331,20 +334,22 @@ def test_jacobians_match_numpy(point):
 @pytest.mark.parametrize("point", POINTS)
 def test_softmax_and_log_softmax_match_numpy(point):
     probs = table(softmax(ROW), point, "row")
-    np.testing.assert_allclose(probs, sg.softmax(point["z"], point["T"]), rtol=1e-13)
+    np.testing.assert_allclose(
+        probs, sg.softmax(point["z"], temperature=point["T"]), rtol=1e-13
+    )
     log_probs = table(symbolic.log_softmax(ROW, TEACHER_LOGITS), point, "row")
-    expected = sg.log_softmax(point["v"], point["T"])
+    expected = sg.log_softmax(point["v"], temperature=point["T"])
     np.testing.assert_allclose(log_probs, expected, rtol=1e-13)
 
 
 @pytest.mark.parametrize("point", POINTS)
 def test_gradients_match_numpy(point):
     logits, targets, temperature = point["z"], point["t"], point["T"]
-    soft = sg.cross_entropy_gradient(logits, targets, temperature)
+    soft = sg.cross_entropy_gradient(logits, targets, temperature=temperature)
     for values in both(PROOFS["cross_entropy_gradient"], point, "column"):
         np.testing.assert_allclose(values, soft, rtol=1e-12, atol=1e-15)
     hard = [
-        sg.cross_entropy_gradient(logits, label, temperature)
+        sg.cross_entropy_gradient(logits, label, temperature=temperature)
         for label in range(logits.size)
     ]
     proof = PROOFS["hard_cross_entropy_gradient"]
@@ -355,7 +360,9 @@ def test_gradients_match_numpy(point):
 @pytest.mark.parametrize("point", POINTS)
 def test_hessian_matches_numpy(point):
     # NumPy's Hessian is for targets that sum to one; the loss is linear in them.
-    hessian = sg.cross_entropy_hessian(point["z"], point["T"]) * point["t"].sum()
+    hessian = (
+        sg.cross_entropy_hessian(point["z"], temperature=point["T"]) * point["t"].sum()
+    )
     for values in both(PROOFS["cross_entropy_hessian"], point, "row", "column"):
         np.testing.assert_allclose(values, hessian, rtol=1e-11, atol=1e-14)
 
@@ -363,7 +370,9 @@ def test_hessian_matches_numpy(point):
 @pytest.mark.parametrize("point", POINTS)
 def test_temperature_gradients_match_numpy(point):
     logits, teacher, temperature = point["z"], point["v"], point["T"]
-    fixed = sg.cross_entropy_temperature_gradient(logits, point["t"], temperature)
+    fixed = sg.cross_entropy_temperature_gradient(
+        logits, point["t"], temperature=temperature
+    )
     np.testing.assert_allclose(
         both(PROOFS["temperature_gradient"], point), fixed, rtol=1e-12
     )
@@ -374,7 +383,8 @@ def test_temperature_gradients_match_numpy(point):
         both(PROOFS["teacher_temperature_gradient"], point), softened, rtol=1e-12
     )
     divergence = sg.finite_difference(
-        lambda value: sg.kl_divergence(logits, teacher, float(value)), temperature
+        lambda value: sg.kl_divergence(logits, teacher, temperature=float(value)),
+        temperature,
     )
     np.testing.assert_allclose(
         both(PROOFS["kl_temperature_gradient"], point), divergence, rtol=1e-7
@@ -386,7 +396,7 @@ def test_linear_gradients_match_numpy(label):
     weights = np.array([[0.2, -1.0], [0.7, 0.4], [-0.3, 1.1]])
     bias, inputs, temperature = np.array([0.1, -0.2, 0.4]), np.array([1.5, -0.8]), 2.5
     gradients = sg.linear_gradients(
-        (weights @ inputs + bias)[None], [label], inputs[None], temperature
+        (weights @ inputs + bias)[None], [label], inputs[None], temperature=temperature
     )
     names = [CLASSES, FEATURES, T, WEIGHTS, BIAS, INPUTS, LABEL, COLUMN, FEATURE]
     values = (3, 2, temperature, weights, bias, inputs, label)
@@ -401,7 +411,9 @@ def test_linear_gradients_match_numpy(label):
 @pytest.mark.parametrize("order", [1, 2])
 @pytest.mark.parametrize("point", POINTS)
 def test_high_temperature_gradient_matches_numpy(order, point):
-    limit = sg.high_temperature_limit(point["z"], point["v"], point["T"], order=order)
+    limit = sg.high_temperature_limit(
+        point["z"], point["v"], temperature=point["T"], order=order
+    )
     for values in both(symbolic.high_temperature_gradient(order), point, "row"):
         np.testing.assert_allclose(values, limit, rtol=1e-11, atol=1e-14)
 
@@ -442,8 +454,8 @@ def test_explicit_jacobian_matches_numpy(point):
     size = point["z"].size
     symbols = sympy.symbols(f"q_:{size}", positive=True)
     function = sympy.lambdify([T, *symbols], symbolic.explicit_jacobian(size))
-    probs = sg.softmax(point["z"], point["T"])
-    jacobian = sg.softmax_jacobian(point["z"], point["T"])
+    probs = sg.softmax(point["z"], temperature=point["T"])
+    jacobian = sg.softmax_jacobian(point["z"], temperature=point["T"])
     np.testing.assert_allclose(
         function(point["T"], *probs), jacobian, rtol=1e-12, atol=1e-15
     )

@@ -8,17 +8,25 @@ the modules `symbolic` and `plots`, on first use, and so is the doctor.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from ._cross_entropy import (
+    cross_entropy,
+    cross_entropy_gradient,
+    cross_entropy_temperature_gradient,
+    cross_entropy_value_and_gradient,
+)
+from ._softmax import (
+    log_softmax,
+    log_softmax_vjp,
+    softmax,
+    softmax_jacobian,
+    softmax_jvp,
+    softmax_vjp,
+)
 from .calibration import (
     Reliability,
     expected_calibration_error,
     fit_temperature,
     reliability,
-)
-from .cross_entropy import (
-    cross_entropy,
-    cross_entropy_gradient,
-    cross_entropy_temperature_gradient,
-    cross_entropy_value_and_gradient,
 )
 from .curvature import (
     cross_entropy_hessian,
@@ -28,24 +36,15 @@ from .curvature import (
 )
 from .datasets import load_digits
 from .distillation import (
-    distillation_gradient,
     distillation_loss,
     distillation_loss_gradient,
-    high_temperature_error_bound,
-    high_temperature_limit,
     kl_divergence,
+    kl_divergence_gradient,
 )
 from .gradcheck import TaylorTest, complex_step, finite_difference, taylor_test
+from .high_temperature import high_temperature_error_bound, high_temperature_limit
 from .label_smoothing import convert_epsilon, smooth_labels
 from .linear import LinearGradients, linear_gradients
-from .softmax import (
-    log_softmax,
-    log_softmax_vjp,
-    softmax,
-    softmax_jacobian,
-    softmax_jvp,
-    softmax_vjp,
-)
 
 if TYPE_CHECKING:  # at run time, __getattr__ below imports these
     from .doctor import assert_correct, diagnose
@@ -68,7 +67,6 @@ __all__ = [
     "cross_entropy_temperature_gradient",
     "cross_entropy_value_and_gradient",
     "diagnose",
-    "distillation_gradient",
     "distillation_loss",
     "distillation_loss_gradient",
     "expected_calibration_error",
@@ -78,6 +76,7 @@ __all__ = [
     "high_temperature_error_bound",
     "high_temperature_limit",
     "kl_divergence",
+    "kl_divergence_gradient",
     "linear_gauss_newton",
     "linear_gradients",
     "load_digits",

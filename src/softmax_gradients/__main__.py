@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any
 
-from ._pipeline import KINDS
 from .distillation import REDUCTIONS
 from .doctor import diagnose
+from .mistakes._steps import KINDS
 
 RIGHT, WRONG, UNUSABLE = 0, 1, 2
 

@@ -6,7 +6,7 @@ Inside the package the class axis is always the last one; `as_logits` moves it
 there and `restore_axis` moves it back.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
@@ -148,6 +148,29 @@ def as_temperature(temperature: float, dtype: Any) -> float:
             f"got {temperature!r}"
         )
     return float(value)
+
+
+class LogitPair(NamedTuple):
+    """The logits of a student and of its teacher, class axis last, and T."""
+
+    logits: Array
+    teacher: Array
+    temperature: float
+
+
+def read_logit_pair(
+    logits: ArrayLike,
+    teacher_logits: ArrayLike,
+    temperature: float,
+    axis: int,
+    name: str = "student_logits",
+) -> LogitPair:
+    """Return both logits in the precision of the first, class axis last, and T."""
+    scores = as_logits(logits, name, axis)
+    if np.iscomplexobj(scores):
+        raise ValueError(f"{name} must be real, got an array of {scores.dtype}")
+    teacher = as_logits_like(teacher_logits, scores, "teacher_logits", axis)
+    return LogitPair(scores, teacher, as_temperature(temperature, scores.dtype))
 
 
 def class_axis_last(array: Array, axis: int) -> Array:

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ._inputs import Array, as_logits, as_targets, as_weights
-from .softmax import softmax
+from ._signatures import keywords_named
+from ._softmax import softmax
 
 # Newton's steps shrink quadratically: after one this small the error is rounding.
 _SMALLEST_STEP = 1e-12
@@ -21,6 +22,7 @@ class Reliability(NamedTuple):
     accuracies: Array
 
 
+@keywords_named
 def fit_temperature(logits: ArrayLike, targets: ArrayLike, *, axis: int = -1) -> float:
     r"""Return the temperature T at which the cross-entropy of softmax(z/T) is least.
 
@@ -129,11 +131,12 @@ def fit_temperature(logits: ArrayLike, targets: ArrayLike, *, axis: int = -1) ->
         inverse, last_slope = guess, abs(slope)
 
 
+@keywords_named
 def reliability(
     logits: ArrayLike,
     labels: ArrayLike,
-    temperature: float = 1.0,
     *,
+    temperature: float = 1.0,
     bins: int = 15,
     axis: int = -1,
 ) -> Reliability:
@@ -191,7 +194,7 @@ def reliability(
         )
     if not isinstance(bins, int | np.integer) or bins < 1:
         raise ValueError(f"bins must be a positive integer, got {bins!r}")
-    confidence = softmax(scores, temperature).max(axis=-1).ravel()
+    confidence = softmax(scores, temperature=temperature).max(axis=-1).ravel()
     # Not the argmax of q: unequal logits can round to equal probabilities.
     right = (scores.argmax(axis=-1) == classes).ravel()
     number = np.minimum(np.ceil(confidence * bins).astype(np.intp), bins) - 1
@@ -206,11 +209,12 @@ def reliability(
     )
 
 
+@keywords_named
 def expected_calibration_error(
     logits: ArrayLike,
     labels: ArrayLike,
-    temperature: float = 1.0,
     *,
+    temperature: float = 1.0,
     bins: int = 15,
     axis: int = -1,
 ) -> float:
@@ -264,7 +268,7 @@ def expected_calibration_error(
     >>> round(error, 4)
     0.2433
     """
-    filled = reliability(logits, labels, temperature, bins=bins, axis=axis)
+    filled = reliability(logits, labels, temperature=temperature, bins=bins, axis=axis)
     rows = filled.counts.sum()
     if rows == 0:
         raise ValueError(f"logits must have at least one row, got {logits!r}")

@@ -13,18 +13,15 @@ from ._inputs import (
     as_temperature,
     restore_axis,
 )
+from ._kernels.accurate import divide_by_temperature, sum_of_others
 from ._reductions import check_reduction, row_divisor
-from .softmax import (
-    divide_by_temperature,
-    softmax,
-    softmax_jacobian,
-    softmax_jvp,
-    sum_of_others,
-)
+from ._signatures import keywords_named
+from ._softmax import softmax, softmax_jacobian, softmax_jvp
 
 
+@keywords_named
 def cross_entropy_hessian(
-    logits: ArrayLike, temperature: float = 1.0, axis: int = -1
+    logits: ArrayLike, *, temperature: float = 1.0, axis: int = -1
 ) -> Array:
     r"""Return the Hessian of the cross-entropy in the logits, for sum(t) = 1.
 
@@ -67,18 +64,21 @@ def cross_entropy_hessian(
     Examples
     --------
     >>> import softmax_gradients as sg
-    >>> sg.cross_entropy_hessian([-1.0, -1.0, 1.0], 2.0).round(4)
+    >>> sg.cross_entropy_hessian([-1.0, -1.0, 1.0], temperature=2.0).round(4)
     array([[ 0.0418, -0.0112, -0.0305],
            [-0.0112,  0.0418, -0.0305],
            [-0.0305, -0.0305,  0.0611]])
     """
     scores = as_logits(logits, axis=axis)
     temperature = as_temperature(temperature, scores.dtype)
-    return divide_by_temperature(softmax_jacobian(scores, temperature), temperature)
+    return divide_by_temperature(
+        softmax_jacobian(scores, temperature=temperature), temperature
+    )
 
 
+@keywords_named
 def cross_entropy_hvp(
-    logits: ArrayLike, vector: ArrayLike, temperature: float = 1.0, axis: int = -1
+    logits: ArrayLike, vector: ArrayLike, *, temperature: float = 1.0, axis: int = -1
 ) -> Array:
     r"""Return the Hessian of the cross-entropy times a vector, for sum(t) = 1.
 
@@ -119,18 +119,20 @@ def cross_entropy_hvp(
     Examples
     --------
     >>> import softmax_gradients as sg
-    >>> sg.cross_entropy_hvp([-1.0, -1.0, 1.0], [1.0, 0.0, 2.0], 2.0).round(4)
+    >>> z, u = [-1.0, -1.0, 1.0], [1.0, 0.0, 2.0]
+    >>> sg.cross_entropy_hvp(z, u, temperature=2.0).round(4)
     array([-0.0193, -0.0723,  0.0916])
     """
     scores = as_logits(logits, axis=axis)
     direction = as_same_shape(vector, scores, "vector", axis)
     temperature = as_temperature(temperature, scores.dtype)
-    product = softmax_jvp(scores, direction, temperature)
+    product = softmax_jvp(scores, direction, temperature=temperature)
     return restore_axis(divide_by_temperature(product, temperature), axis)
 
 
+@keywords_named
 def fisher_information(
-    logits: ArrayLike, temperature: float = 1.0, axis: int = -1
+    logits: ArrayLike, *, temperature: float = 1.0, axis: int = -1
 ) -> Array:
     r"""Return the Fisher information of the logits, from its definition.
 
@@ -175,14 +177,14 @@ def fisher_information(
     Examples
     --------
     >>> import softmax_gradients as sg
-    >>> sg.fisher_information([-1.0, -1.0, 1.0], 2.0).round(4)
+    >>> sg.fisher_information([-1.0, -1.0, 1.0], temperature=2.0).round(4)
     array([[ 0.0418, -0.0112, -0.0305],
            [-0.0112,  0.0418, -0.0305],
            [-0.0305, -0.0305,  0.0611]])
     """
     scores = as_logits(logits, axis=axis)
     temperature = as_temperature(temperature, scores.dtype)
-    probs = softmax(scores, temperature)
+    probs = softmax(scores, temperature=temperature)
     classes = np.arange(probs.shape[-1])
     # Row y holds T s_y = e_y - q; 1 - q_y is taken as the sum of the others.
     label_scores = np.repeat(-probs[..., np.newaxis, :], classes.size, axis=-2)
@@ -193,11 +195,12 @@ def fisher_information(
     return divide_by_temperature(information, temperature)
 
 
+@keywords_named
 def linear_gauss_newton(
     logits: ArrayLike,
     inputs: ArrayLike,
-    temperature: float = 1.0,
     *,
+    temperature: float = 1.0,
     reduction: str = "mean",
 ) -> Array:
     r"""Return the Gauss-Newton matrix of a linear classifier's weights.
@@ -261,7 +264,7 @@ def linear_gauss_newton(
     check_reduction(reduction)
     scores = as_logits(logits)
     features = as_inputs(inputs, scores)
-    hessians = cross_entropy_hessian(scores, temperature)
+    hessians = cross_entropy_hessian(scores, temperature=temperature)
     batch, classes, size = scores.shape[:-1], scores.shape[-1], features.shape[-1]
     shape = (classes * size, classes * size)
     if reduction == "none":

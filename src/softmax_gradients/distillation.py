@@ -1,40 +1,34 @@
 """Distillation: Kullback-Leibler divergence, its gradients, the limit of large T."""
 
-import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._blocks import fill_rows
-from ._compensated import finite_or_zero, two_difference
-from ._inputs import (
-    Array,
-    as_logits,
-    as_logits_like,
-    as_temperature,
-    restore_axis,
+from ._cross_entropy import cross_entropy, cross_entropy_gradient
+from ._inputs import Array, LogitPair, read_logit_pair, restore_axis
+from ._kernels.accurate import at_least_double, rounded_like
+from ._kernels.blocks import fill_rows
+from ._kernels.two_softmaxes import (
+    Comparison,
+    compare,
+    divergences,
+    student_gradients,
+    teacher_gradients,
 )
 from ._reductions import check_reduction, reduce_losses, row_divisor
-from .cross_entropy import cross_entropy, cross_entropy_gradient
-from .softmax import (
-    at_least_double,
-    log_probabilities,
-    probabilities,
-    rounded_like,
-    scaled_logits,
-    times_jacobian,
-)
+from ._signatures import keywords_named
 
 REDUCTIONS = ("batchmean", "mean", "sum", "none")
 
 
+@keywords_named
 def kl_divergence(
     student_logits: ArrayLike,
     teacher_logits: ArrayLike,
-    temperature: float = 1.0,
     *,
+    temperature: float = 1.0,
     reduction: str = "batchmean",
     axis: int = -1,
 ) -> Any:
@@ -88,19 +82,21 @@ def kl_divergence(
     Examples
     --------
     >>> import softmax_gradients as sg
-    >>> round(float(sg.kl_divergence([2.0, 0.5, -1.0], [1.0, 2.5, -2.0], 2.0)), 6)
+    >>> z, v = [2.0, 0.5, -1.0], [1.0, 2.5, -2.0]
+    >>> round(float(sg.kl_divergence(z, v, temperature=2.0)), 6)
     0.272677
     """
     check_reduction(reduction, REDUCTIONS)
-    pair = _read_pair(student_logits, teacher_logits, temperature, axis)
+    pair = read_logit_pair(student_logits, teacher_logits, temperature, axis)
     return rounded_like(_divergence(pair, reduction), pair.logits)
 
 
-def distillation_gradient(
+@keywords_named
+def kl_divergence_gradient(
     student_logits: ArrayLike,
     teacher_logits: ArrayLike,
-    temperature: float = 1.0,
     *,
+    temperature: float = 1.0,
     reduction: str = "batchmean",
     axis: int = -1,
 ) -> Array:
@@ -152,21 +148,23 @@ def distillation_gradient(
     Examples
     --------
     >>> import softmax_gradients as sg
-    >>> sg.distillation_gradient([2.0, 0.5, -1.0], [1.0, 2.5, -2.0], 2.0).round(4)
+    >>> z, v = [2.0, 0.5, -1.0], [1.0, 2.5, -2.0]
+    >>> sg.kl_divergence_gradient(z, v, temperature=2.0).round(4)
     array([ 0.1452, -0.1776,  0.0324])
     """
     check_reduction(reduction, REDUCTIONS)
-    pair = _read_pair(student_logits, teacher_logits, temperature, axis)
-    gradient = _gradient(pair, reduction, _row_gradients) / pair.temperature
+    pair = read_logit_pair(student_logits, teacher_logits, temperature, axis)
+    gradient = _gradient(pair, reduction, student_gradients) / pair.temperature
     return restore_axis(rounded_like(gradient, pair.logits), axis)
 
 
+@keywords_named
 def distillation_loss(
     student_logits: ArrayLike,
     teacher_logits: ArrayLike,
+    *,
     labels: ArrayLike | None = None,
     temperature: float = 1.0,
-    *,
     alpha: float | None = None,
     temperature_squared: bool = True,
     reduction: str = "batchmean",
@@ -223,13 +221,14 @@ def distillation_loss(
     Examples
     --------
     >>> import softmax_gradients as sg
-    >>> loss = sg.distillation_loss([2.0, 0.5, -1.0], [1.0, 2.5, -2.0], 1, 2.0)
+    >>> z, v = [2.0, 0.5, -1.0], [1.0, 2.5, -2.0]
+    >>> loss = sg.distillation_loss(z, v, labels=1, temperature=2.0)
     >>> round(float(loss), 6)
     1.41601
     """
     check_reduction(reduction, REDUCTIONS)
     weight = _soft_weight(alpha, labels)
-    pair = _read_pair(student_logits, teacher_logits, temperature, axis)
+    pair = read_logit_pair(student_logits, teacher_logits, temperature, axis)
     factor = pair.temperature if temperature_squared else 1.0
     soft = rounded_like(_divergence(pair, reduction, factor), pair.logits)
     if labels is None:
@@ -240,12 +239,13 @@ def distillation_loss(
     return weight * soft + (1 - weight) * hard
 
 
+@keywords_named
 def distillation_loss_gradient(
     student_logits: ArrayLike,
     teacher_logits: ArrayLike,
+    *,
     labels: ArrayLike | None = None,
     temperature: float = 1.0,
-    *,
     alpha: float | None = None,
     temperature_squared: bool = True,
     reduction: str = "batchmean",
@@ -312,7 +312,7 @@ def distillation_loss_gradient(
     --------
     >>> import softmax_gradients as sg
     >>> sg.distillation_loss_gradient(
-    ...     [2.0, 0.5, -1.0], [1.0, 2.5, -2.0], 1, 2.0
+    ...     [2.0, 0.5, -1.0], [1.0, 2.5, -2.0], labels=1, temperature=2.0
     ... ).round(4)
     array([ 0.6832, -0.7676,  0.0844])
     """
@@ -322,8 +322,8 @@ def distillation_loss_gradient(
         raise ValueError(
             f"with_respect_to must be 'student' or 'teacher', got {with_respect_to!r}"
         )
-    pair = _read_pair(student_logits, teacher_logits, temperature, axis)
-    rows = _row_gradients if with_respect_to == "student" else _teacher_row_gradients
+    pair = read_logit_pair(student_logits, teacher_logits, temperature, axis)
+    rows = student_gradients if with_respect_to == "student" else teacher_gradients
     # The factor T^2 of the loss over the T of the derivative.
     factor = pair.temperature if temperature_squared else 1 / pair.temperature
     soft = _gradient(pair, reduction, rows) * (weight * factor)
@@ -336,170 +336,12 @@ def distillation_loss_gradient(
     return soft + (1 - weight) * hard
 
 
-def high_temperature_limit(
-    logits: ArrayLike,
-    teacher_logits: ArrayLike,
-    temperature: float = 1.0,
-    *,
-    order: int = 1,
-    axis: int = -1,
-) -> Array:
-    r"""Return what (q - p)/T tends to as T grows: (z~ - v~)/(C T^2).
-
-    Let z denote the `logits` and v the `teacher_logits`, both of shape (..., C)
-    with the C classes along `axis`, T the `temperature`, z~ and v~ the logits
-    minus their means over the classes, and q = softmax(z/T), p = softmax(v/T).
-    The result has the shape of z.
-
-    Parameters
-    ----------
-    logits : array_like, shape (..., C)
-        z, finite.
-    teacher_logits : array_like, shape (..., C)
-        v, finite.
-    temperature : float, default 1.0
-        T > 0.
-    order : {1, 2}, default 1
-        How many terms of the series in 1/T.
-    axis : int, default -1
-        The axis of the classes.
-
-    Returns
-    -------
-    limit : ndarray, shape (..., C)
-        In the precision of the logits. Each row sums to zero.
-
-    Raises
-    ------
-    ValueError
-        If a logit is not finite (a masked class has no such limit), the shapes
-        differ, T is not positive and finite, or the order is neither 1 nor 2.
-
-    Notes
-    -----
-    With Var the variance over the classes (divided by C),
-
-    .. math::
-        \frac{q_i - p_i}{T} = \frac{\tilde z_i - \tilde v_i}{C T^2}
-        + \frac{\tilde z_i^2 - \operatorname{Var} z
-        - \tilde v_i^2 + \operatorname{Var} v}{2 C T^3} + O(T^{-4})
-
-    References
-    ----------
-    G. Hinton, O. Vinyals and J. Dean, "Distilling the knowledge in a neural
-    network", arXiv:1503.02531, 2015, equation 4, which assumes zero means.
-
-    Examples
-    --------
-    >>> import softmax_gradients as sg
-    >>> sg.high_temperature_limit([2.0, 0.5, -1.0], [1.0, 2.5, -2.0], 10.0).round(4)
-    array([ 0.0033, -0.0067,  0.0033])
-    """
-    if order not in (1, 2):
-        raise ValueError(f"order must be 1 or 2, got {order!r}")
-    scores, teacher, temperature = _finite_pair(
-        logits, teacher_logits, temperature, axis
-    )
-    classes = scores.shape[-1]
-    # Centring z - v, not z and v apart, keeps the digits of a small difference.
-    softened = _centred(scores - teacher) / temperature
-    limit = softened / classes / temperature
-    if order == 2:
-        # x^2 - y^2 = (x - y)(x + y), for the centred logits x of z and y of v.
-        total = (_centred(scores) + _centred(teacher)) / temperature
-        limit += _centred(softened * total) / (2 * classes) / temperature
-    return restore_axis(limit, axis)
-
-
-def high_temperature_error_bound(
-    logits: ArrayLike,
-    teacher_logits: ArrayLike,
-    temperature: float = 1.0,
-    *,
-    axis: int = -1,
-) -> Array:
-    r"""Return a bound on the error of `high_temperature_limit`, one for each row.
-
-    Let z denote the `logits` and v the `teacher_logits`, both of shape (..., C)
-    with the C classes along `axis`, T the `temperature`, and R_x the largest
-    entry of x minus the smallest. The result has the shape of z without the class
-    axis.
-
-    Parameters
-    ----------
-    logits : array_like, shape (..., C)
-        z, finite.
-    teacher_logits : array_like, shape (..., C)
-        v, finite.
-    temperature : float, default 1.0
-        T > 0, large or not.
-    axis : int, default -1
-        The axis of the classes.
-
-    Returns
-    -------
-    bound : ndarray, shape (...)
-        In the precision of the logits.
-
-    Raises
-    ------
-    ValueError
-        As `high_temperature_limit`.
-
-    Notes
-    -----
-    .. math::
-        \max_i \Bigl|\frac{q_i - p_i}{T}
-        - \frac{\tilde z_i - \tilde v_i}{C T^2}\Bigr|
-        \le \frac{\min\{R_z^2 + R_v^2,\; R_{z-v}(R_z + R_v)\}}{12\sqrt3\,T^3}
-
-    The chapter on the high-temperature limit proves it. It bounds the error of
-    the formula, not the rounding error of either side.
-
-    References
-    ----------
-    The book's chapter "The high-temperature limit".
-
-    Examples
-    --------
-    >>> import softmax_gradients as sg
-    >>> z, v = [2.0, 0.5, -1.0], [1.0, 2.5, -2.0]
-    >>> bound = sg.high_temperature_error_bound(z, v, 10.0)
-    >>> exact = sg.distillation_gradient(z, v, 10.0)
-    >>> bool(abs(exact - sg.high_temperature_limit(z, v, 10.0)).max() <= bound)
-    True
-    """
-    scores, teacher, temperature = _finite_pair(
-        logits, teacher_logits, temperature, axis
-    )
-    range_z, range_v = _range(scores) / temperature, _range(teacher) / temperature
-    separate = range_z**2 + range_v**2
-    together = _range(scores - teacher) / temperature * (range_z + range_v)
-    return np.minimum(separate, together) / (12 * math.sqrt(3)) / temperature
-
-
-class _Pair(NamedTuple):
-    """The logits of a student and of its teacher, class axis last, and T."""
-
-    logits: Array
-    teacher: Array
-    temperature: float
-
-
-class _Comparison(NamedTuple):
-    """A student beside a teacher: p, q - p and log(q/p) of some rows."""
-
-    teacher_probs: Array
-    difference: Array
-    log_ratio: Array
-
-
-def _divergence(pair: _Pair, reduction: str, factor: float = 1.0) -> Any:
+def _divergence(pair: LogitPair, reduction: str, factor: float = 1.0) -> Any:
     """Return factor^2 KL(p || q), reduced, in float64."""
     divisor = _divisor(reduction, pair.logits)
 
     def rows(logits: Array, teacher: Array) -> Array:
-        return _row_divergences(_compare(logits, teacher, pair.temperature), factor)
+        return divergences(compare(logits, teacher, pair.temperature), factor)
 
     losses = np.empty(pair.logits.shape[:-1], at_least_double(pair.logits))
     fill_rows(losses, rows, pair.logits, pair.teacher)
@@ -507,102 +349,16 @@ def _divergence(pair: _Pair, reduction: str, factor: float = 1.0) -> Any:
 
 
 def _gradient(
-    pair: _Pair, reduction: str, row_gradients: Callable[[_Comparison], Array]
+    pair: LogitPair, reduction: str, row_gradients: Callable[[Comparison], Array]
 ) -> Array:
     """Return T times the gradient of KL(p || q), reduced, in float64."""
     divisor = _divisor(reduction, pair.logits)
 
     def rows(logits: Array, teacher: Array) -> Array:
-        return row_gradients(_compare(logits, teacher, pair.temperature)) / divisor
+        return row_gradients(compare(logits, teacher, pair.temperature)) / divisor
 
     gradient = np.empty(pair.logits.shape, at_least_double(pair.logits))
     return fill_rows(gradient, rows, pair.logits, pair.teacher)
-
-
-def _compare(logits: Array, teacher: Array, temperature: float) -> _Comparison:
-    """Return p, q - p and log(q/p) of some rows.
-
-    Let d be (z - v)/T minus a number that is the same for all classes, and
-    M = sum_j p_j (e^(d_j) - 1). Then log(q_i/p_i) = d_i - log(1 + M). Where q_i is
-    near p_i this keeps the digits that log q_i - log p_i loses, provided that d is
-    about as small as log(q/p): it is counted from a class k that has much weight in
-    both p and q.
-    """
-    wide = at_least_double(logits)
-    logits, teacher = logits.astype(wide), teacher.astype(wide)
-    scaled, scaled_teacher = (scaled_logits(x, temperature) for x in (logits, teacher))
-    probs, teacher_probs = probabilities(scaled), probabilities(scaled_teacher)
-    shared = np.argmax(np.minimum(probs, teacher_probs), axis=-1, keepdims=True)
-    # Infinite logits give NaN, and a q or p of 0 an infinite ratio: see below.
-    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-        # z - v may be a large constant plus little. The constant cancels, and what
-        # the subtraction dropped counts.
-        gap, dropped = two_difference(logits, teacher)
-        ratio = _entry(probs, shared) / _entry(teacher_probs, shared)
-        # Count from d_k = 0 if q_k is near p_k, and from d_k = log(q_k/p_k) if not.
-        ratio_left = np.where(np.abs(np.log(ratio)) <= 1, ratio, 1)
-        start = np.log(ratio / ratio_left)
-        rest = finite_or_zero(dropped - _entry(dropped, shared))
-        d = (gap - _entry(gap, shared) + rest) / temperature + start
-        d = np.where(np.isneginf(logits) & np.isneginf(teacher), 0, d)
-        # p e^d, where d is not small, is q times 1 + M, and that is p_k/q_k or 1.
-        terms = _excess(teacher_probs, d, probs / ratio_left)
-        log_ratio = d - np.log1p(terms.sum(axis=-1, keepdims=True))
-        counted = np.isfinite(start + _entry(gap, shared))
-        if not counted.all():  # no class has both q > 0 and p > 0
-            far = log_probabilities(scaled) - log_probabilities(scaled_teacher)
-            log_ratio = np.where(counted, log_ratio, far)
-            log_ratio = np.where(np.isnan(log_ratio), 0, log_ratio)
-    return _Comparison(
-        teacher_probs, _excess(teacher_probs, log_ratio, probs), log_ratio
-    )
-
-
-def _excess(probs: Array, exponent: Array, product: Array) -> Array:
-    """Return p (e^x - 1); where |x| > 1, from `product`, which is p e^x."""
-    close = np.abs(exponent) <= 1
-    near = probs * np.expm1(np.where(close, exponent, 0))
-    return np.where(close, near, product - probs)
-
-
-def _entry(values: Array, index: Array) -> Array:
-    """Return one entry of each row along the last axis, kept as (..., 1)."""
-    return np.take_along_axis(values, index, axis=-1)
-
-
-def _counted_from_largest(values: Array, probs: Array) -> Array:
-    """Return the values minus the one in the class of largest probability."""
-    largest = np.argmax(probs, axis=-1, keepdims=True)
-    return values - np.take_along_axis(values, largest, axis=-1)
-
-
-def _finite_pair(
-    logits: ArrayLike, teacher_logits: ArrayLike, temperature: float, axis: int
-) -> _Pair:
-    """Return both logits, all finite and class axis last, and T."""
-    pair = _read_pair(logits, teacher_logits, temperature, axis, "logits")
-    for array, name in zip(pair[:2], ("logits", "teacher_logits"), strict=True):
-        if np.isneginf(array).any():
-            raise ValueError(
-                f"{name} must be finite, got -inf: a masked class has no "
-                "high-temperature limit"
-            )
-    return pair
-
-
-def _read_pair(
-    logits: ArrayLike,
-    teacher_logits: ArrayLike,
-    temperature: float,
-    axis: int,
-    name: str = "student_logits",
-) -> _Pair:
-    """Return both logits in the precision of the first, class axis last, and T."""
-    scores = as_logits(logits, name, axis)
-    if np.iscomplexobj(scores):
-        raise ValueError(f"{name} must be real, got an array of {scores.dtype}")
-    teacher = as_logits_like(teacher_logits, scores, "teacher_logits", axis)
-    return _Pair(scores, teacher, as_temperature(temperature, scores.dtype))
 
 
 def _divisor(reduction: str, logits: Array) -> int:
@@ -624,59 +380,3 @@ def _soft_weight(alpha: float | None, labels: ArrayLike | None) -> float:
     if value.ndim != 0 or value.dtype.kind not in "iuf" or not 0 <= value <= 1:
         raise ValueError(f"alpha must be from 0 to 1, got {alpha!r}")
     return float(alpha)
-
-
-def _row_gradients(pair: _Comparison) -> Array:
-    """Return T dKL/dz = q - p for each row."""
-    return pair.difference
-
-
-def _teacher_row_gradients(pair: _Comparison) -> Array:
-    """Return T dKL/dv = p (log(p/q) - KL) for each row."""
-    weighted = pair.teacher_probs > 0
-    log_ratio = np.where(weighted, pair.log_ratio, 0)
-    if np.isneginf(log_ratio).any():
-        raise ValueError(
-            "student_logits must not mask (-inf) a class to which the teacher gives "
-            "weight: the loss is infinite there, and has no gradient"
-        )
-    # The Jacobian ignores a shift. This one keeps the mean small where p is sharp.
-    shifted = _counted_from_largest(log_ratio, pair.teacher_probs)
-    return times_jacobian(pair.teacher_probs, -shifted)
-
-
-def _row_divergences(pair: _Comparison, factor: float = 1.0) -> Array:
-    """Return KL(p || q) times factor^2, for each row.
-
-    The terms are p (e^x - 1 - x) = q - p - p x, with x = log(q/p). A factor T goes
-    to x before x is squared, so that T^2 KL does not underflow where KL does.
-    """
-    close = np.abs(pair.log_ratio) <= 1
-    x = np.where(close, pair.log_ratio, 0)
-    near = pair.teacher_probs * (factor * x) ** 2 * _square_free_part(x)
-    with np.errstate(invalid="ignore", over="ignore"):  # p = 0 times log(q/p) = inf
-        product = pair.teacher_probs * pair.log_ratio
-        product = np.where(pair.teacher_probs == 0, 0, product)
-        far = (pair.difference - product) * factor * factor
-    return np.where(close, near, far).sum(axis=-1)
-
-
-def _square_free_part(x: Array) -> Array:
-    """Return (e^x - 1 - x)/x^2 for |x| <= 1, by its series.
-
-    That is 1/2 (1 + x/3 (1 + x/4 (1 + ...))); 2/20! is below the rounding error.
-    """
-    nested = np.ones_like(x)
-    for divisor in range(20, 2, -1):
-        nested = 1 + x / divisor * nested
-    return nested / 2
-
-
-def _centred(values: Array) -> Array:
-    """Return the values minus their mean along the last axis."""
-    return values - values.mean(axis=-1, keepdims=True)
-
-
-def _range(values: Array) -> Array:
-    """Return the largest minus the smallest value along the last axis."""
-    return values.max(axis=-1) - values.min(axis=-1)

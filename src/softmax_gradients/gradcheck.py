@@ -1,12 +1,14 @@
 """Three independent ways to check a derivative against the function itself."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-Array = NDArray[Any]
+from ._inputs import Array
+from ._signatures import keywords_named
+
 Function = Callable[[Array], ArrayLike]
 
 
@@ -18,6 +20,7 @@ class TaylorTest(NamedTuple):
     remainders: Array
 
 
+@keywords_named
 def finite_difference(
     function: Function, point: ArrayLike, *, step: float = 6e-6
 ) -> Array:
@@ -89,6 +92,7 @@ def finite_difference(
     return _join_columns(columns, x.shape)
 
 
+@keywords_named
 def complex_step(
     function: Function, point: ArrayLike, *, step: float = 1e-100
 ) -> Array:
@@ -151,6 +155,7 @@ def complex_step(
     return _join_columns(columns, x.shape)
 
 
+@keywords_named
 def taylor_test(
     function: Function,
     gradient: Function,

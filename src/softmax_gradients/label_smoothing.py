@@ -4,10 +4,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ._inputs import Array, _as_array, as_targets
+from ._signatures import keywords_named
 
 CONVENTIONS = ("uniform", "others")
 
 
+@keywords_named
 def smooth_labels(
     labels: ArrayLike,
     number_of_classes: int,
@@ -85,6 +87,7 @@ def smooth_labels(
     return targets
 
 
+@keywords_named
 def convert_epsilon(epsilon: float, number_of_classes: int, *, to: str) -> float:
     r"""Return the epsilon that gives the same targets in the other convention.
 

@@ -5,8 +5,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ._cross_entropy import cross_entropy_gradient
 from ._inputs import Array, as_inputs, as_logits
-from .cross_entropy import cross_entropy_gradient
+from ._signatures import keywords_named
 
 
 class LinearGradients(NamedTuple):
@@ -16,12 +17,13 @@ class LinearGradients(NamedTuple):
     bias: Array
 
 
+@keywords_named
 def linear_gradients(
     logits: ArrayLike,
     targets: ArrayLike,
     inputs: ArrayLike,
-    temperature: float = 1.0,
     *,
+    temperature: float = 1.0,
     reduction: str = "mean",
 ) -> LinearGradients:
     r"""Return dL/dW and dL/db for the cross-entropy L of z = W x + b.
@@ -85,7 +87,9 @@ def linear_gradients(
     """
     scores = as_logits(logits)
     features = as_inputs(inputs, scores)
-    per_row = cross_entropy_gradient(scores, targets, temperature, reduction=reduction)
+    per_row = cross_entropy_gradient(
+        scores, targets, temperature=temperature, reduction=reduction
+    )
     if reduction == "none":
         outer = per_row[..., :, np.newaxis] * features[..., np.newaxis, :]
         return LinearGradients(weights=outer, bias=per_row)

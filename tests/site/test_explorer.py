@@ -49,14 +49,14 @@ def state_of(address):
 
 def expected(z, v, temperature):
     """Give every number of the page, by its name there, from the package."""
-    gradients = {"right": sg.distillation_gradient(z, v, temperature)}
+    gradients = {"right": sg.kl_divergence_gradient(z, v, temperature=temperature)}
     for name, slug in WRONG.items():
-        function = sg.MISTAKES[slug].function("distillation_gradient")
+        function = sg.MISTAKES[slug].function("kl_divergence_gradient")
         gradients[name] = function(z[None], v[None], temperature)[0]
-    limit = temperature**2 * sg.high_temperature_limit(z, v, temperature)
+    limit = temperature**2 * sg.high_temperature_limit(z, v, temperature=temperature)
     rows = {
-        "q": sg.softmax(z, temperature),
-        "p": sg.softmax(v, temperature),
+        "q": sg.softmax(z, temperature=temperature),
+        "p": sg.softmax(v, temperature=temperature),
         "scaled": temperature**2 * gradients["right"],
         "limit": limit,
         **gradients,
@@ -67,7 +67,7 @@ def expected(z, v, temperature):
         for index, value in enumerate(values)
     }
     numbers |= {f"{name}-sum": values.sum() for name, values in gradients.items()}
-    jacobian = sg.softmax_jacobian(z, temperature)
+    jacobian = sg.softmax_jacobian(z, temperature=temperature)
     return numbers | {
         f"jacobian-{i}-{j}": value for (i, j), value in np.ndenumerate(jacobian)
     }
@@ -146,7 +146,7 @@ def test_the_stories_are_true():
     shifted = gradients(z + 2, v, 50)
     np.testing.assert_allclose(shifted["right"], hot["right"], atol=1e-15)
     assert (shifted["uncentred"] >= 0).all()
-    jacobian = sg.softmax_jacobian(z, 0.2)
+    jacobian = sg.softmax_jacobian(z, temperature=0.2)
     assert abs(jacobian[1:3]).max() < 1e-2 < 5e-2 < abs(jacobian[0]).max()
 
 
@@ -245,4 +245,4 @@ def test_without_scripts_the_page_has_the_first_numbers(watched):
     page = watched(java_script_enabled=False).open(PAGE)
     cells = page.locator(".sg-explorer td").all_inner_texts()
     assert len(cells) == 4 * 5
-    assert f"{sg.softmax([2.0, 0.5, -1.0, 1.2], 2.0)[0]:.4f}" in cells
+    assert f"{sg.softmax([2.0, 0.5, -1.0, 1.2], temperature=2.0)[0]:.4f}" in cells

@@ -48,7 +48,7 @@ STATEMENTS = (
         links=("eq-limit-exact",),
         claim=lambda at: [
             exp(at.v / at.temperature) / exp(at.v / at.temperature).sum(),
-            sg.softmax(at.v, at.temperature),
+            sg.softmax(at.v, temperature=at.temperature),
         ],
     ),
     Statement(
@@ -59,7 +59,7 @@ STATEMENTS = (
         links=("eq-temp-softmax",),
         claim=lambda at: [
             exp(at.z / at.temperature) / exp(at.z / at.temperature).sum(),
-            sg.softmax(at.z, at.temperature),
+            sg.softmax(at.z, temperature=at.temperature),
         ],
     ),
     Statement(
@@ -84,7 +84,7 @@ STATEMENTS = (
         links=("eq-temp-loss",),
         claim=lambda at: [
             -sum(at.t[i] * log(at.q[i]) for i in range(at.classes)),
-            cross_entropy(at.z, at.t, at.temperature),
+            cross_entropy(at.z, at.t, temperature=at.temperature),
         ],
         algebra=True,
     ),
@@ -95,7 +95,7 @@ STATEMENTS = (
         verdict=Verdict.RIGHT,
         links=("eq-delta-soft-loss",),
         claim=lambda at: [
-            cross_entropy(at.z, at.one_hot, at.temperature),
+            cross_entropy(at.z, at.one_hot, temperature=at.temperature),
             -log(at.q[at.y]),
         ],
         algebra=True,
@@ -110,7 +110,7 @@ STATEMENTS = (
         ),
         verdict=Verdict.WRONG,
         links=("eq-temp-indices", "eq-sum-chain"),
-        shown=replace(EXAMPLE, t=softmax(EXAMPLE.v, EXAMPLE.temperature)),
+        shown=replace(EXAMPLE, t=softmax(EXAMPLE.v, temperature=EXAMPLE.temperature)),
         claim=lambda at: [
             loss_in_probabilities(at)[at.y] * at.jacobian[at.y],
             at.gradient,
@@ -139,7 +139,7 @@ STATEMENTS = (
         ),
         verdict=Verdict.WRONG,
         links=("eq-sum-cotangent",),
-        shown=replace(EXAMPLE, t=softmax(EXAMPLE.v, EXAMPLE.temperature)),
+        shown=replace(EXAMPLE, t=softmax(EXAMPLE.v, temperature=EXAMPLE.temperature)),
         claim=lambda at: [
             np.full(at.classes, -(at.t / at.q).sum()),
             loss_in_probabilities(at),
@@ -223,7 +223,7 @@ STATEMENTS = (
         ),
         verdict=Verdict.WRONG,
         links=("eq-temp-indices",),
-        shown=replace(EXAMPLE, t=softmax(EXAMPLE.v, EXAMPLE.temperature)),
+        shown=replace(EXAMPLE, t=softmax(EXAMPLE.v, temperature=EXAMPLE.temperature)),
         claim=lambda at: [
             -(at.t / at.q) @ derivative(lambda z: at.t + 0 * z, at.z),
             at.gradient,

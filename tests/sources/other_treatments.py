@@ -162,7 +162,9 @@ def square_error(at):
 
 
 def hot_gradient(at, temperature):
-    return (softmax(at.z, temperature) - softmax(at.v, temperature)) / temperature
+    return (
+        softmax(at.z, temperature=temperature) - softmax(at.v, temperature=temperature)
+    ) / temperature
 
 
 def limit_is_square(at):

@@ -37,7 +37,9 @@ def without_diagonal(matrix):
 
 def loss_terms(at):
     """Return the derivative of t_j log y_j in z_i, in row j and column i."""
-    return derivative(lambda z: at.t * log(softmax(z, at.temperature)), at.z)
+    return derivative(
+        lambda z: at.t * log(softmax(z, temperature=at.temperature)), at.z
+    )
 
 
 def split_sum(at, divisor):
@@ -65,7 +67,9 @@ def fraction(z, temperature):
 
 
 def exact(at, temperature):
-    difference = softmax(at.z, temperature) - softmax(at.v, temperature)
+    difference = softmax(at.z, temperature=temperature) - softmax(
+        at.v, temperature=temperature
+    )
     return difference / temperature
 
 
@@ -105,7 +109,7 @@ def soft_slope(at):
 
 
 def hard_slope(at):
-    return slope(lambda t: (softmax(at.z, t) - at.one_hot) / t)
+    return slope(lambda t: (softmax(at.z, temperature=t) - at.one_hot) / t)
 
 
 def total_derivatives(function):
@@ -187,7 +191,7 @@ STATEMENTS = (
         links=("eq-temp-softmax",),
         claim=lambda at: [
             np.exp(at.z / at.temperature) / np.exp(at.z / at.temperature).sum(),
-            sg.softmax(at.z, at.temperature),
+            sg.softmax(at.z, temperature=at.temperature),
         ],
     ),
     Statement(
@@ -264,7 +268,8 @@ STATEMENTS = (
         links=("eq-temp-indices",),
         claim=lambda at: [
             -loss_terms(at).sum(axis=0),
-            -at.t @ derivative(lambda z: log(softmax(z, at.temperature)), at.z),
+            -at.t
+            @ derivative(lambda z: log(softmax(z, temperature=at.temperature)), at.z),
             -(at.t / at.q) @ at.jacobian,
             at.gradient,
         ],
@@ -619,7 +624,7 @@ STATEMENTS = (
         links=("eq-temp-loss",),
         claim=lambda at: [
             -at.t @ log(at.q),
-            cross_entropy(at.z, at.t, at.temperature),
+            cross_entropy(at.z, at.t, temperature=at.temperature),
         ],
         algebra=True,
     ),
@@ -843,7 +848,8 @@ STATEMENTS = (
         verdict=Verdict.RIGHT,
         links=("eq-temp-indices",),
         claim=lambda at: [
-            -at.t @ derivative(lambda z: log(softmax(z, at.temperature)), at.z),
+            -at.t
+            @ derivative(lambda z: log(softmax(z, temperature=at.temperature)), at.z),
             -(at.t / at.q) @ at.jacobian,
             at.gradient,
         ],

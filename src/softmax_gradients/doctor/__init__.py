@@ -8,10 +8,10 @@ together. It names a mistake only if the mistake explains every result.
 from collections.abc import Callable
 from typing import Any
 
-from .._pipeline import ONE_NUMBER_A_ROW
 from .._reductions import check_reduction
 from ..distillation import REDUCTIONS
 from ..mistakes import MISTAKES
+from ..mistakes._steps import ONE_NUMBER_A_ROW
 from ._calls import Caller, describe_arguments, temperature_parameter
 from ._examination import Examination, check_kind, check_rows, forms_asked
 from ._example import Example, smallest_example
@@ -59,7 +59,7 @@ def diagnose(
         - "hessian": the second derivative of each row's loss, for sum(t) = 1,
           from (z, T)
         - "distillation_loss": T^2 KL(p || q), the mean of the rows, from (z, v, T)
-        - "distillation_gradient": the derivative of the mean KL, (q - p)/(T N)
+        - "kl_divergence_gradient": the derivative of the mean KL, (q - p)/(T N)
     targets : {"any", "distribution"}, default "any"
         "distribution" promises that targets always sum to one.
     reduction : {"mean", "sum", "none"}, optional

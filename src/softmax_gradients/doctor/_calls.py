@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .._pipeline import SECOND_ARGUMENT, Array
+from ..mistakes._steps import SECOND_ARGUMENT, Array
 from ._probes import Probe, expected_shape
 
 TEMPERATURE_NAMES = ("temperature", "T", "tau", "temp")

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .._pipeline import SECOND_ARGUMENT, Array
+from ..mistakes._steps import SECOND_ARGUMENT, Array
 from ._calls import Caller
 from ._probes import Probe
 from ._reference import right_answer

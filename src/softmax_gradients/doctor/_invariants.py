@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .._pipeline import (
+from ..mistakes._steps import (
     AVERAGED,
     MATRIX_A_ROW,
     ONE_NUMBER_A_ROW,
@@ -20,7 +20,7 @@ from ._probes import Probe
 
 SUMS_TO_ZERO = "each row should sum to zero"
 SUMS_TO_ONE = "each row should sum to one"
-ROW_SUMS = ("gradient", "distillation_gradient", "vjp", "log_softmax_vjp")
+ROW_SUMS = ("gradient", "kl_divergence_gradient", "vjp", "log_softmax_vjp")
 # z and T twice as large multiply the result by 2 to this power: that of T, and one
 # more where the core is linear in z.
 HOMOGENEITY = {**RIGHT_POWER, "temperature_gradient": -1}

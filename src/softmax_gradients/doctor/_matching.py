@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .._pipeline import (
+from ..mistakes import MISTAKES
+from ..mistakes._steps import (
     NOTHING,
     Array,
     Steps,
@@ -16,7 +17,6 @@ from .._pipeline import (
     reduced,
     scalar_factor,
 )
-from ..mistakes import MISTAKES
 from ._probes import Probe, expected_shape
 
 AT_MOST = 3

@@ -10,8 +10,16 @@ from itertools import combinations
 
 import numpy as np
 
-from .._pipeline import NOTHING, Array, Steps, core_value, merge, reduced, scalar_factor
 from ..mistakes import MISTAKES
+from ..mistakes._steps import (
+    NOTHING,
+    Array,
+    Steps,
+    core_value,
+    merge,
+    reduced,
+    scalar_factor,
+)
 from ._matching import Answer, agrees
 from ._probes import Probe
 

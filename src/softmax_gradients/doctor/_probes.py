@@ -12,7 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from .._pipeline import MATRIX_A_ROW, ONE_NUMBER_A_ROW, SECOND_ARGUMENT, Array, Shape
+from ..mistakes._steps import (
+    MATRIX_A_ROW,
+    ONE_NUMBER_A_ROW,
+    SECOND_ARGUMENT,
+    Array,
+    Shape,
+)
 
 # How targets can be given. Only the first has rows that do not sum to one.
 FORMS = ("weights", "distribution", "one-hot", "indices")

@@ -6,42 +6,44 @@ from typing import Any
 
 import numpy as np
 
-from .._pipeline import Array
-from ..cross_entropy import (
+from .._cross_entropy import (
     cross_entropy,
     cross_entropy_gradient,
     cross_entropy_temperature_gradient,
 )
+from .._softmax import log_softmax_vjp, softmax, softmax_jacobian, softmax_vjp
 from ..curvature import cross_entropy_hessian
-from ..distillation import distillation_gradient, distillation_loss
-from ..softmax import log_softmax_vjp, softmax, softmax_jacobian, softmax_vjp
+from ..distillation import distillation_loss, kl_divergence_gradient
+from ..mistakes._steps import Array
 from ._probes import Probe
 
 DEFAULT_REDUCTION = {
     "distillation_loss": "batchmean",
-    "distillation_gradient": "batchmean",
+    "kl_divergence_gradient": "batchmean",
 }
 
 RIGHT: Mapping[str, Callable[[Probe, str], Any]] = {
-    "softmax": lambda p, _: softmax(p.logits, p.temperature),
-    "jacobian": lambda p, _: softmax_jacobian(p.logits, p.temperature),
-    "vjp": lambda p, _: softmax_vjp(p.logits, p.second, p.temperature),
-    "log_softmax_vjp": lambda p, _: log_softmax_vjp(p.logits, p.second, p.temperature),
+    "softmax": lambda p, _: softmax(p.logits, temperature=p.temperature),
+    "jacobian": lambda p, _: softmax_jacobian(p.logits, temperature=p.temperature),
+    "vjp": lambda p, _: softmax_vjp(p.logits, p.second, temperature=p.temperature),
+    "log_softmax_vjp": lambda p, _: log_softmax_vjp(
+        p.logits, p.second, temperature=p.temperature
+    ),
     "loss": lambda p, reduction: cross_entropy(
-        p.logits, p.second, p.temperature, reduction=reduction
+        p.logits, p.second, temperature=p.temperature, reduction=reduction
     ),
     "gradient": lambda p, reduction: cross_entropy_gradient(
-        p.logits, p.second, p.temperature, reduction=reduction
+        p.logits, p.second, temperature=p.temperature, reduction=reduction
     ),
-    "hessian": lambda p, _: cross_entropy_hessian(p.logits, p.temperature),
+    "hessian": lambda p, _: cross_entropy_hessian(p.logits, temperature=p.temperature),
     "temperature_gradient": lambda p, reduction: cross_entropy_temperature_gradient(
-        p.logits, p.second, p.temperature, reduction=reduction
+        p.logits, p.second, temperature=p.temperature, reduction=reduction
     ),
     "distillation_loss": lambda p, reduction: distillation_loss(
         p.logits, p.second, temperature=p.temperature, reduction=reduction
     ),
-    "distillation_gradient": lambda p, reduction: distillation_gradient(
-        p.logits, p.second, p.temperature, reduction=reduction
+    "kl_divergence_gradient": lambda p, reduction: kl_divergence_gradient(
+        p.logits, p.second, temperature=p.temperature, reduction=reduction
     ),
 }
 

@@ -2,8 +2,8 @@
 
 from math import prod
 
-from .._pipeline import AVERAGED, Steps, number_of_rows
 from ._mistake import Mistake
+from ._steps import AVERAGED, Steps, number_of_rows
 
 ENTRIES = (
     Mistake(

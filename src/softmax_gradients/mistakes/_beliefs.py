@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from ..cross_entropy import cross_entropy, cross_entropy_gradient
-from ..distillation import distillation_gradient, kl_divergence
-from ..softmax import softmax
+from .._cross_entropy import cross_entropy, cross_entropy_gradient
+from .._softmax import softmax
+from ..distillation import kl_divergence, kl_divergence_gradient
 from ._mistake import Mistake
 
 LOGITS = np.array([2.0, 0.5, -1.0])
@@ -18,7 +18,9 @@ def scaled_gradients() -> dict[str, Any]:
     return {
         f"T = {temperature:g}": float(
             temperature**2
-            * np.linalg.norm(distillation_gradient(LOGITS, TEACHER_LOGITS, temperature))
+            * np.linalg.norm(
+                kl_divergence_gradient(LOGITS, TEACHER_LOGITS, temperature=temperature)
+            )
         )
         for temperature in (1.0, 4.0, 100.0)
     }
@@ -36,7 +38,7 @@ def loss_minus_divergence() -> dict[str, Any]:
     return {
         **shown,
         "gradient of the cross-entropy": cross_entropy_gradient(LOGITS, targets),
-        "gradient of KL": distillation_gradient(LOGITS, TEACHER_LOGITS),
+        "gradient of KL": kl_divergence_gradient(LOGITS, TEACHER_LOGITS),
     }
 
 

@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from ..cross_entropy import cross_entropy, cross_entropy_gradient
-from ..distillation import distillation_gradient, kl_divergence
+from .._cross_entropy import cross_entropy, cross_entropy_gradient
+from .._softmax import softmax
+from ..distillation import kl_divergence, kl_divergence_gradient
 from ..gradcheck import finite_difference
-from ..softmax import softmax
 from ._mistake import Mistake
 
 LOGITS = np.array([2.0, 0.5, -1.0])
@@ -18,7 +18,7 @@ LABEL = 1
 def square_on_both_losses() -> dict[str, Any]:
     """Compare the soft gradient with the hard one at T = 4."""
     temperature = 4.0
-    gradient = distillation_gradient(LOGITS, TEACHER_LOGITS, temperature)
+    gradient = kl_divergence_gradient(LOGITS, TEACHER_LOGITS, temperature=temperature)
     soft = np.linalg.norm(gradient)
     hard = np.linalg.norm(cross_entropy_gradient(LOGITS, LABEL))
     square = temperature**2
@@ -32,11 +32,11 @@ def square_on_both_losses() -> dict[str, Any]:
 def gradient_of_the_teacher() -> dict[str, Any]:
     """Return the derivative of KL(p || q) by the teacher's logits, T = 2."""
     moved = finite_difference(
-        lambda teacher: kl_divergence(LOGITS, teacher, 2.0), TEACHER_LOGITS
+        lambda teacher: kl_divergence(LOGITS, teacher, temperature=2.0), TEACHER_LOGITS
     )
     return {
-        "gradient in the student's logits": distillation_gradient(
-            LOGITS, TEACHER_LOGITS, 2.0
+        "gradient in the student's logits": kl_divergence_gradient(
+            LOGITS, TEACHER_LOGITS, temperature=2.0
         ),
         "gradient in the teacher's logits": moved,
     }
@@ -91,10 +91,16 @@ def errors_of_finite_differences() -> dict[str, Any]:
         for step in steps:
             moves = step * np.eye(3)
             up = cross_entropy(
-                (LOGITS + moves).astype(precision), [LABEL] * 3, 1.0, reduction="none"
+                (LOGITS + moves).astype(precision),
+                [LABEL] * 3,
+                temperature=1.0,
+                reduction="none",
             )
             down = cross_entropy(
-                (LOGITS - moves).astype(precision), [LABEL] * 3, 1.0, reduction="none"
+                (LOGITS - moves).astype(precision),
+                [LABEL] * 3,
+                temperature=1.0,
+                reduction="none",
             )
             error = float(np.abs((up - down) / (2 * step) - right).max())
             errors[f"{precision.__name__}, h = {step:g}"] = error

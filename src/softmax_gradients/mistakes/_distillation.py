@@ -1,6 +1,7 @@
 """Mistakes in the divergence of a teacher and a student."""
 
-from .._pipeline import (
+from ._mistake import Mistake
+from ._steps import (
     Array,
     Steps,
     Values,
@@ -9,7 +10,6 @@ from .._pipeline import (
     total,
     unscaled,
 )
-from ._mistake import Mistake
 
 
 def probabilities_for_log(x: Values) -> Array:
@@ -39,7 +39,7 @@ ENTRIES = (
         giveaway="The gradient at z = v should be zero and is not.",
         page="distillation",
         sources=("huawei-noah TinyBERT#11", "trl PR#6526"),
-        kinds={"distillation_loss": ONE_SIDED, "distillation_gradient": ONE_SIDED},
+        kinds={"distillation_loss": ONE_SIDED, "kl_divergence_gradient": ONE_SIDED},
     ),
     Mistake(
         slug="missing-t-squared",
@@ -68,7 +68,7 @@ ENTRIES = (
         sources=("pytorch#5282", "ProDA#20", "ProDA#43", "lightly PR#1341"),
         kinds={
             "distillation_loss": (Steps(core=probabilities_for_log),),
-            "distillation_gradient": (
+            "kl_divergence_gradient": (
                 Steps(core=lambda x: -jacobian_product(x.probs, x.teacher_probs)),
             ),
         },
@@ -83,7 +83,7 @@ ENTRIES = (
         page="distillation",
         sources=("nlp-with-transformers#94", "vit-pytorch#289", "DG-Net#18"),
         kinds={
-            "distillation_gradient": (
+            "kl_divergence_gradient": (
                 Steps(
                     core=lambda x: (
                         x.probs * total(x.teacher_log_probs) - x.teacher_log_probs
@@ -109,7 +109,7 @@ ENTRIES = (
         ),
         kinds={
             "distillation_loss": (Steps(core=reverse_divergence),),
-            "distillation_gradient": (Steps(core=reverse_gradient),),
+            "kl_divergence_gradient": (Steps(core=reverse_gradient),),
         },
     ),
     Mistake(
@@ -123,7 +123,7 @@ ENTRIES = (
         sources=("labml#66", "keras-io at commit 1da2fde"),
         kinds={
             "distillation_loss": (Steps(core=reverse_divergence),),
-            "distillation_gradient": (Steps(sign=-1.0),),
+            "kl_divergence_gradient": (Steps(sign=-1.0),),
         },
     ),
 )

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from .._pipeline import (
+from ._mistake import Mistake
+from ._steps import (
     Array,
     Steps,
     Values,
@@ -11,7 +12,6 @@ from .._pipeline import (
     total,
     weighted,
 )
-from ._mistake import Mistake
 
 
 def diagonal_jacobian(x: Values) -> Array:
@@ -71,7 +71,7 @@ ENTRIES = (
             "log_softmax_vjp": (Steps(core=lambda x: (1 - x.probs) * x.cotangent),),
             "gradient": (DIAGONAL_GRADIENT,),
             "temperature_gradient": (Steps(core=diagonal_temperature_gradient),),
-            "distillation_gradient": (
+            "kl_divergence_gradient": (
                 Steps(core=lambda x: -x.teacher_probs * (1 - x.probs)),
             ),
         },
@@ -149,7 +149,7 @@ ENTRIES = (
             ),
             "hessian": (OPPOSITE, Steps(core=added_outer_product)),
             "distillation_loss": (OPPOSITE,),
-            "distillation_gradient": (
+            "kl_divergence_gradient": (
                 OPPOSITE,
                 Steps(core=lambda x: x.probs + x.teacher_probs),
             ),
@@ -171,7 +171,7 @@ ENTRIES = (
         kinds={
             "vjp": (Steps(core=lambda x: x.probs * x.cotangent),),
             "gradient": (Steps(core=lambda x: -x.targets),),
-            "distillation_gradient": (Steps(core=lambda x: -x.teacher_probs),),
+            "kl_divergence_gradient": (Steps(core=lambda x: -x.teacher_probs),),
         },
     ),
     Mistake(

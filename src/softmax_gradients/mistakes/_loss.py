@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .._pipeline import (
+from ._mistake import Mistake
+from ._steps import (
     Array,
     Steps,
     Values,
@@ -12,7 +13,6 @@ from .._pipeline import (
     total,
     weighted,
 )
-from ._mistake import Mistake
 
 # 1e-3 to 1e-20 and the rounding units that code adds to a probability.
 EPSILONS = (
@@ -191,7 +191,7 @@ ENTRIES = (
                     power=-2,
                 ),
             ),
-            "distillation_gradient": (
+            "kl_divergence_gradient": (
                 Steps(core=lambda x: -x.teacher_probs / x.probs, power=0),
                 Steps(
                     core=lambda x: jacobian_product(x.probs, x.probs - x.teacher_probs)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .._pipeline import Array, Steps, assemble
+from ._steps import Array, Steps, assemble
 
 # The chapters of the book that entries may name as their page.
 CHAPTERS = (

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from .._pipeline import (
+from ._mistake import Mistake
+from ._steps import (
     KINDS,
     Array,
     Softmax,
@@ -15,7 +16,6 @@ from .._pipeline import (
     total,
     unscaled,
 )
-from ._mistake import Mistake
 
 
 def normalised(exponentials: Array, sums: Array) -> tuple[Array, Array]:

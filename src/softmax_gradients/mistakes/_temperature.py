@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from .._pipeline import (
+from ._mistake import Mistake
+from ._steps import (
     RIGHT_POWER,
     WITH_TEACHER,
     Array,
@@ -12,14 +13,13 @@ from .._pipeline import (
     shifted_softmax,
     unscaled,
 )
-from ._mistake import Mistake
 
 DERIVATIVES = (
     "jacobian",
     "vjp",
     "log_softmax_vjp",
     "gradient",
-    "distillation_gradient",
+    "kl_divergence_gradient",
 )
 
 
@@ -213,7 +213,7 @@ ENTRIES = (
         page="high-temperature-limit",
         sources=("math.stackexchange 3579546",),
         kinds={
-            "distillation_gradient": (Steps(core=difference_over_classes, power=-2),)
+            "kl_divergence_gradient": (Steps(core=difference_over_classes, power=-2),)
         },
     ),
     Mistake(
@@ -226,7 +226,7 @@ ENTRIES = (
         page="high-temperature-limit",
         sources=("readers of equation 4 of Hinton, Vinyals and Dean (2015)",),
         kinds={
-            "distillation_gradient": (
+            "kl_divergence_gradient": (
                 Steps(core=centred_difference_over_classes, power=-2),
             )
         },

@@ -18,9 +18,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._fused_weights import finish_weights, weight_losses
-from ._inputs import Array, as_logits, as_targets
-from ._rows import Rows, blocks, column, flat_index, largest_and_others, row_sums
+from .._inputs import Array, as_logits, as_targets
+from .sums import Rows, blocks, column, flat_index, largest_and_others, row_sums
+from .weights import finish_weights, weight_losses
 
 # NumPy's default buffer holds 8192 entries. An operand with one entry a row, as in
 # matrix * column, is then copied out to the length of the row before it is used; rows

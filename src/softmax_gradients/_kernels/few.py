@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ._inputs import Array
+from .._inputs import Array
 from .fused import RANGES, scales_exactly
 
 # Up to here plain Python is faster than the calls of NumPy.

@@ -1,62 +1,11 @@
-r"""Proofs with SymPy, for any number of classes.
-
-The number of classes C stays a symbol, so one proof covers every C. Logits, targets,
-weights and inputs are indexed families, a sum over the classes is a ``Sum`` with the
-bounds 0 and C - 1, and every free index is in range: ``0 <= ROW, COLUMN, LABEL < C``
-and ``0 <= FEATURE < d``. That last condition is what lets a Kronecker delta collapse
-a sum; SymPy cannot know it, and would answer with a ``Piecewise``.
-
-Every proof is a `Proof`: ``derived`` is what SymPy finds by differentiation,
-``claimed`` is the formula printed in the book, and ``difference`` is their difference
-in the normal form of `normal_form`. The formula is proved when that is 0.
-
-The symbols are public, so that an expression can be evaluated:
-``sympy.lambdify([LOGITS, TEMPERATURE, CLASSES, ROW, COLUMN], proof.derived)``.
-
-References
-----------
-A. Meurer et al. (2017), "SymPy: symbolic computing in Python", PeerJ Computer
-Science 3, e103.
-"""
+"""The derivatives that SymPy finds, beside the formulas that the book prints."""
 
 from typing import Final, NamedTuple
 
 import sympy
-from sympy import Dummy, Expr, Indexed, IndexedBase, KroneckerDelta, Sum, Symbol
+from sympy import Expr, Indexed, IndexedBase, KroneckerDelta, Sum, Symbol
 
-__all__ = [
-    "BIAS",
-    "CLASSES",
-    "COLUMN",
-    "FEATURE",
-    "FEATURES",
-    "INPUTS",
-    "LABEL",
-    "LOGITS",
-    "ROW",
-    "TARGETS",
-    "TEACHER_LOGITS",
-    "TEMPERATURE",
-    "WEIGHTS",
-    "Proof",
-    "bias_gradient",
-    "cross_entropy_gradient",
-    "cross_entropy_hessian",
-    "explicit",
-    "explicit_jacobian",
-    "hard_cross_entropy_gradient",
-    "high_temperature_gradient",
-    "high_temperature_series",
-    "kl_temperature_gradient",
-    "log_softmax",
-    "log_softmax_jacobian",
-    "normal_form",
-    "softmax",
-    "softmax_jacobian",
-    "teacher_temperature_gradient",
-    "temperature_gradient",
-    "weights_gradient",
-]
+from .normal_form import normal_form
 
 CLASSES: Final = Symbol("C", integer=True, positive=True)
 FEATURES: Final = Symbol("d", integer=True, positive=True)
@@ -98,92 +47,6 @@ class Proof(NamedTuple):
     def difference(self) -> Expr:
         """The normal form of ``derived - claimed``: 0 when the formula is proved."""
         return normal_form(self.derived - self.claimed)
-
-
-def normal_form(expression: Expr) -> Expr:
-    r"""Rewrite finite sums and Kronecker deltas so that equal terms look alike.
-
-    Let `expression` hold finite sums whose free indices are in range.
-    Four rewritings are made, innermost sums first, and each of them is an identity:
-
-    1. a sum of several terms is split, and factors without the bound index leave it;
-    2. a Kronecker delta with the bound index collapses its sum;
-    3. bound indices are renamed by the depth of nesting;
-    4. beside a Kronecker delta of two free indices, one of them replaces the other.
-
-    Parameters
-    ----------
-    expression : sympy.Expr
-        The expression to rewrite.
-
-    Returns
-    -------
-    sympy.Expr
-        An equal expression. A result of 0 proves that `expression` is 0. A result
-        other than 0 proves nothing: it may be 0 for a reason not covered here.
-
-    Notes
-    -----
-    The second rewriting, for :math:`0 \le k < C`, is
-
-    .. math:: \sum_{j=0}^{C-1} f_j \, \delta_{jk} = f_k .
-
-    Examples
-    --------
-    >>> from sympy import KroneckerDelta, Sum, Symbol
-    >>> from softmax_gradients.symbolic import CLASSES, COLUMN, LOGITS, normal_form
-    >>> j = Symbol("j", integer=True)
-    >>> normal_form(Sum(LOGITS[j] * KroneckerDelta(j, COLUMN), (j, 0, CLASSES - 1)))
-    z[k]
-    >>> normal_form(Sum(2, (j, 0, CLASSES - 1)))
-    2*C
-    """
-    expanded = sympy.expand(expression.replace(Sum, _normal_sum))
-    return sympy.Add(*[_match_indices(term) for term in sympy.Add.make_args(expanded)])
-
-
-def _normal_sum(summand: Expr, *limits: sympy.Tuple) -> Expr:
-    """Split a sum into terms (rewriting 1), then collapse or rename each."""
-    # SymPy merges a sum of a sum into one with several limits, the inner one first.
-    for bound, first, last in limits:
-        total = sympy.S.Zero
-        for term in sympy.Add.make_args(sympy.expand(summand)):
-            constant, factor = term.as_independent(bound, as_Add=False)
-            total += constant * _sum_of_product(factor, bound, first, last)
-        summand = total
-    return summand
-
-
-def _sum_of_product(factor: Expr, bound: Symbol, first: Expr, last: Expr) -> Expr:
-    if factor == 1:
-        return last - first + 1
-    for delta in _deltas(factor):
-        others = [index for index in delta.args if index != bound]
-        # Only a plain index can be taken to be in range: not k + 1, nor the number 7.
-        if len(others) == 1 and others[0].is_Symbol:
-            return (factor / delta).subs(bound, others[0])
-    # The same depth gives the same name, so that equal sums are equal expressions.
-    renamed = Dummy("m", dummy_index=_depth(factor), integer=True)
-    return Sum(factor.subs(bound, renamed), (renamed, first, last))
-
-
-def _depth(expression: Expr) -> int:
-    """Count how many sums are nested in one another."""
-    depths = (len(s.limits) + _depth(s.function) for s in expression.atoms(Sum))
-    return max(depths, default=0)
-
-
-def _match_indices(term: Expr) -> Expr:
-    """Replace k by i beside a Kronecker delta of i and k (rewriting 4)."""
-    for delta in _deltas(term):
-        kept, replaced = delta.args
-        if replaced.is_Symbol:
-            term = delta * (term / delta).subs(replaced, kept)
-    return term
-
-
-def _deltas(product: Expr) -> list[KroneckerDelta]:
-    return [f for f in sympy.Mul.make_args(product) if isinstance(f, KroneckerDelta)]
 
 
 def _over_classes(summand: Expr, index: Symbol = _OUTER) -> Sum:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ._inputs import Array
+from .._inputs import Array
 
 # 256 KB of float64: a block and its temporary arrays stay in a processor's cache.
 BLOCK = 2**15

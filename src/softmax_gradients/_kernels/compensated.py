@@ -2,7 +2,7 @@
 
 A computed exponent x of size 700 is off by up to 6e-14, and then e^x has lost three
 digits. The two functions here return a rounded result together with the error of
-the rounding; `softmax.exponentials` then corrects e^x by that error. Nothing else
+the rounding; `accurate.exponentials` then corrects e^x by that error. Nothing else
 in the package needs them, except the difference of two nearly equal logits.
 
 Both hold for float64 where nothing overflows. Where an operand or the result is
@@ -13,7 +13,7 @@ import math
 
 import numpy as np
 
-from ._inputs import Array
+from .._inputs import Array
 
 # Veltkamp's constant: it splits the 53 bits of a float64 into 26 and 26, and a sign.
 SPLITTER = 2.0**27 + 1

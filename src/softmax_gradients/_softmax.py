@@ -1,19 +1,24 @@
 """Softmax, its Jacobian, and products with the Jacobian that never form it."""
 
-from typing import Any, NamedTuple
-
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._blocks import fill_rows
-from ._compensated import finite_or_zero, two_difference, two_quotient
 from ._inputs import Array, as_logits, as_same_shape, as_temperature, restore_axis
+from ._kernels.accurate import (
+    divide_by_temperature,
+    log_probabilities,
+    probabilities,
+    rounded_like,
+    scaled_logits,
+    sum_of_others,
+    times_jacobian,
+)
+from ._kernels.blocks import fill_rows
+from ._signatures import keywords_named
 
-# A power of two, so that a product with it is exact.
-LIFT = 2.0**128
 
-
-def softmax(logits: ArrayLike, temperature: float = 1.0, axis: int = -1) -> Array:
+@keywords_named
+def softmax(logits: ArrayLike, *, temperature: float = 1.0, axis: int = -1) -> Array:
     r"""Return the probabilities q = softmax(z/T).
 
     Let z denote the `logits` of shape (..., C), with the C classes along `axis`,
@@ -67,7 +72,10 @@ def softmax(logits: ArrayLike, temperature: float = 1.0, axis: int = -1) -> Arra
     return restore_axis(probs, axis)
 
 
-def log_softmax(logits: ArrayLike, temperature: float = 1.0, axis: int = -1) -> Array:
+@keywords_named
+def log_softmax(
+    logits: ArrayLike, *, temperature: float = 1.0, axis: int = -1
+) -> Array:
     r"""Return log q for q = softmax(z/T), also where q itself underflows to 0.
 
     Let z denote the `logits` of shape (..., C), with the C classes along `axis`,
@@ -125,8 +133,9 @@ def log_softmax(logits: ArrayLike, temperature: float = 1.0, axis: int = -1) -> 
     return restore_axis(log_probs, axis)
 
 
+@keywords_named
 def softmax_jacobian(
-    logits: ArrayLike, temperature: float = 1.0, axis: int = -1
+    logits: ArrayLike, *, temperature: float = 1.0, axis: int = -1
 ) -> Array:
     r"""Return the Jacobian of softmax, J_ij = dq_i/dz_j.
 
@@ -185,8 +194,9 @@ def softmax_jacobian(
     return rounded_like(divide_by_temperature(jacobian, temperature), scores)
 
 
+@keywords_named
 def softmax_jvp(
-    logits: ArrayLike, tangent: ArrayLike, temperature: float = 1.0, axis: int = -1
+    logits: ArrayLike, tangent: ArrayLike, *, temperature: float = 1.0, axis: int = -1
 ) -> Array:
     r"""Return J u: how softmax moves when the logits move along u.
 
@@ -233,8 +243,9 @@ def softmax_jvp(
     return _jacobian_product(logits, tangent, "tangent", temperature, axis)
 
 
+@keywords_named
 def softmax_vjp(
-    logits: ArrayLike, cotangent: ArrayLike, temperature: float = 1.0, axis: int = -1
+    logits: ArrayLike, cotangent: ArrayLike, *, temperature: float = 1.0, axis: int = -1
 ) -> Array:
     r"""Return J^T g: the gradient with respect to z from the one with respect to q.
 
@@ -288,8 +299,9 @@ def softmax_vjp(
     return _jacobian_product(logits, cotangent, "cotangent", temperature, axis)
 
 
+@keywords_named
 def log_softmax_vjp(
-    logits: ArrayLike, cotangent: ArrayLike, temperature: float = 1.0, axis: int = -1
+    logits: ArrayLike, cotangent: ArrayLike, *, temperature: float = 1.0, axis: int = -1
 ) -> Array:
     r"""Return the gradient with respect to z from the one with respect to log q.
 
@@ -346,121 +358,6 @@ def log_softmax_vjp(
     product = gradient - probs * gradient.sum(axis=-1, keepdims=True)
     product = divide_by_temperature(product, temperature)
     return restore_axis(rounded_like(product, scores), axis)
-
-
-def at_least_double(logits: Array) -> np.dtype[Any]:
-    """Return the type in which logits are computed with: float64 or wider."""
-    return np.result_type(logits, np.float64)
-
-
-class Scaled(NamedTuple):
-    """(z - max z)/T along the last axis, in float64 or wider, and its error.
-
-    The entries of `values` are at most 0, and 0 at the maximum. To add `error`
-    undoes their rounding.
-    """
-
-    values: Array
-    error: Array
-
-
-def scaled_logits(logits: Array, temperature: float) -> Scaled:
-    """Return (z - max z)/T along the last axis, class axis contiguous.
-
-    The maximum is subtracted before the division, so a small T cannot overflow
-    the largest logit. For complex logits the maximum is by real part. A row that
-    lies contiguous in memory is summed in pairs, which rounds less.
-    """
-    wide = np.ascontiguousarray(logits, at_least_double(logits))
-    largest = np.argmax(wide.real, axis=-1, keepdims=True)
-    # A gap too large for a float is -inf here, and then q = 0.
-    with np.errstate(over="ignore", invalid="ignore"):
-        gaps, gap_error = two_difference(
-            wide, np.take_along_axis(wide, largest, axis=-1)
-        )
-        values, error = two_quotient(gaps, temperature)
-        error = finite_or_zero(error + gap_error / temperature)
-    if np.iscomplexobj(wide):  # the quotient of -inf + 0j by a number is NaN
-        values = np.where(np.isneginf(wide.real), -np.inf, values)
-    return Scaled(values, error)
-
-
-def exponentials(scaled: Scaled) -> Array:
-    """Return 2^128 e^((z - max z)/T): the largest of each row is 2^128.
-
-    An error d of the exponent x is made good by e^(x + d) = e^x (1 + d). The power
-    of two rounds nothing and cancels in every fraction; it leaves room below, so
-    that results near the smallest float are rounded to its few digits only once.
-    """
-    values, error = scaled
-    factor: Array | float = LIFT
-    deep = values.real < -600
-    if deep.any():  # e^x would underflow, and x + 700 is exact
-        values = np.where(deep, values + 700, values)
-        factor = np.where(deep, LIFT * np.exp(-700), LIFT)
-    terms = np.exp(values)
-    terms += terms * error
-    return terms * factor
-
-
-def probabilities(scaled: Scaled) -> Array:
-    """Return q along the last axis."""
-    terms = exponentials(scaled)
-    return terms / (LIFT + sum_without_largest(terms))
-
-
-def log_probabilities(scaled: Scaled) -> Array:
-    """Return log q along the last axis.
-
-    The largest exponential is 1: log(1 + the others) keeps the others' digits.
-    """
-    others = sum_without_largest(exponentials(scaled)) / LIFT
-    return scaled.values - np.log1p(others)
-
-
-def divide_by_temperature(values: Array, temperature: Array | float) -> Array:
-    """Return values / T, infinite where that is too large for a float."""
-    with np.errstate(over="ignore"):
-        return values / temperature
-
-
-def rounded_like(values: Any, logits: Array) -> Any:
-    """Return `values` in the precision of the logits, rounded for the first time."""
-    if values.dtype == logits.dtype:
-        return values
-    with np.errstate(over="ignore"):  # too large for a float32 is infinite
-        return values.astype(logits.dtype, copy=False)
-
-
-def sum_without_largest(values: Array) -> Array:
-    """Return the sum along the last axis without the largest entry, kept as (..., 1).
-
-    Small entries are added up before they meet a large one: that rounds less.
-    """
-    others = values.copy()
-    largest = np.argmax(values.real, axis=-1, keepdims=True)
-    np.put_along_axis(others, largest, 0, axis=-1)
-    return others.sum(axis=-1, keepdims=True)
-
-
-def sum_of_others(values: Array) -> Array:
-    """Return, for each entry along the last axis, the sum of all the other entries.
-
-    The entries are nonnegative. The total minus the entry is accurate for every
-    entry but the largest, where it may cancel: there the others are added up.
-    """
-    largest = np.argmax(values.real, axis=-1, keepdims=True)
-    without_largest = sum_without_largest(values)
-    total = without_largest + np.take_along_axis(values, largest, axis=-1)
-    others = total - values
-    np.put_along_axis(others, largest, without_largest, axis=-1)
-    return others
-
-
-def times_jacobian(probs: Array, vector: Array) -> Array:
-    """Return (diag q - q q^T) times `vector` along the last axis, in O(C)."""
-    mean = (probs * vector).sum(axis=-1, keepdims=True)
-    return probs * (vector - mean)
 
 
 def _jacobian_product(

@@ -5,8 +5,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._blocks import fill_rows
-from ._few import few_value_and_gradient
 from ._inputs import (
     Array,
     as_logits,
@@ -17,29 +15,30 @@ from ._inputs import (
     class_axis_last,
     restore_axis,
 )
-from ._reductions import check_reduction, reduce_losses, row_divisor
-from .fused import fused_rows, unchecked_logits, unchecked_targets
-from .softmax import (
-    LIFT,
-    Scaled,
+from ._kernels.accurate import (
     at_least_double,
+    covariance,
     divide_by_temperature,
-    exponentials,
-    log_probabilities,
     probabilities,
     rounded_like,
+    row_gradients,
+    row_losses,
     scaled_logits,
-    sum_of_others,
-    sum_without_largest,
-    times_jacobian,
+    zero_if_masked,
 )
+from ._kernels.blocks import fill_rows
+from ._kernels.few import few_value_and_gradient
+from ._kernels.fused import fused_rows, unchecked_logits, unchecked_targets
+from ._reductions import check_reduction, reduce_losses, row_divisor
+from ._signatures import keywords_named
 
 
+@keywords_named
 def cross_entropy(
     logits: ArrayLike,
     targets: ArrayLike,
-    temperature: float = 1.0,
     *,
+    temperature: float = 1.0,
     reduction: str = "mean",
     axis: int = -1,
 ) -> Any:
@@ -105,11 +104,12 @@ def cross_entropy(
     return rounded_like(reduce_losses(losses[()], reduction, divisor), scores)
 
 
+@keywords_named
 def cross_entropy_gradient(
     logits: ArrayLike,
     targets: ArrayLike,
-    temperature: float = 1.0,
     *,
+    temperature: float = 1.0,
     reduction: str = "mean",
     axis: int = -1,
 ) -> Array:
@@ -177,11 +177,12 @@ def cross_entropy_gradient(
     return restore_axis(fill_rows(gradient, rows, scores, weights), axis)
 
 
+@keywords_named
 def cross_entropy_value_and_gradient(
     logits: ArrayLike,
     targets: ArrayLike,
-    temperature: float = 1.0,
     *,
+    temperature: float = 1.0,
     reduction: str = "mean",
     axis: int = -1,
     out: Array | None = None,
@@ -255,9 +256,10 @@ def cross_entropy_value_and_gradient(
         # What is left is for the plain functions, or the cause of a ValueError.
         if np.count_nonzero(left):
             scores = as_logits(logits, axis=axis)
-            rest = scores[left], as_targets(targets, scores, axis)[left], temperature
-            losses[left] = cross_entropy(*rest, reduction="none")
-            gradient[left] = cross_entropy_gradient(*rest, reduction="none") / divisor
+            rest = scores[left], as_targets(targets, scores, axis)[left]
+            options: dict[str, Any] = {"temperature": temperature, "reduction": "none"}
+            losses[left] = cross_entropy(*rest, **options)
+            gradient[left] = cross_entropy_gradient(*rest, **options) / divisor
         loss = rounded_like(reduce_losses(losses[()], reduction, divisor), scores)
     if out is None or room is None:
         return loss, restore_axis(gradient, axis)
@@ -266,11 +268,12 @@ def cross_entropy_value_and_gradient(
     return loss, out
 
 
+@keywords_named
 def cross_entropy_temperature_gradient(
     logits: ArrayLike,
     targets: ArrayLike | None = None,
-    temperature: float = 1.0,
     *,
+    temperature: float = 1.0,
     teacher_logits: ArrayLike | None = None,
     reduction: str = "mean",
     axis: int = -1,
@@ -328,7 +331,7 @@ def cross_entropy_temperature_gradient(
     Examples
     --------
     >>> import softmax_gradients as sg
-    >>> d = sg.cross_entropy_temperature_gradient([-1.0, -1.0, 1.0], 1, 2.0)
+    >>> d = sg.cross_entropy_temperature_gradient([-1.0, -1.0, 1.0], 1, temperature=2.0)
     >>> round(float(d), 6)
     -0.288058
     """
@@ -353,75 +356,12 @@ def cross_entropy_temperature_gradient(
             f"below the largest for a finite loss, got {logits!r}"
         )
     gradient = row_gradients(scaled, weights)
-    derivatives = -(gradient * _zero_if_masked(scaled.values)).sum(axis=-1)
+    derivatives = -(gradient * zero_if_masked(scaled.values)).sum(axis=-1)
     if teacher_logits is not None:
-        derivatives += _covariance(weights, teacher_scaled.values, scaled.values)
+        derivatives += covariance(weights, teacher_scaled.values, scaled.values)
     derivatives = divide_by_temperature(derivatives, temperature)
     result = reduce_losses(derivatives, reduction, row_divisor(reduction, scores))
     return rounded_like(result, scores)
-
-
-def row_losses(scaled: Scaled, weights: Array) -> Array:
-    """Return -sum t log q for each row."""
-    # 0 * inf, which counts as 0, is NaN at first; too large a loss is inf.
-    with np.errstate(invalid="ignore", over="ignore"):
-        terms = -weights * log_probabilities(scaled)
-        return np.where(weights == 0, 0, terms).sum(axis=-1)
-
-
-def row_gradients(scaled: Scaled, weights: Array, temperature: float = 1.0) -> Array:
-    """Return (q sum(t) - t)/T for each row; without the T, T times dL/dz.
-
-    With e_k the exponentials and S their sum, S times q_k sum(t) - t_k is
-
-        e_k * (sum of the other t) - t_k * (sum of the other e).
-
-    Both sides are products of nonnegative numbers, and for a class index one of
-    them is zero: then nothing cancels.
-    """
-    terms = exponentials(scaled)
-    total = LIFT + sum_without_largest(terms)
-    difference = terms * sum_of_others(weights) - weights * sum_of_others(terms)
-    flat = _nearly_uniform(scaled, weights)
-    if flat.any():
-        difference = np.where(flat, _flat_difference(scaled, weights), difference)
-    if temperature < 1:  # the quotient by S alone might underflow
-        return divide_by_temperature(difference, total * temperature)
-    return difference / total / temperature
-
-
-def _nearly_uniform(scaled: Scaled, weights: Array) -> Array:
-    """Say of each row whether all its q are near one another, and all its t too."""
-    mean = weights.mean(axis=-1, keepdims=True)
-    near = (scaled.values.real >= -2) & (abs(weights - mean) <= mean / 2)
-    return near.all(axis=-1, keepdims=True)
-
-
-def _flat_difference(scaled: Scaled, weights: Array) -> Array:
-    """Return 2^128 (e_k * sum(t) - t_k * sum(e)) where e and t are nearly uniform.
-
-    Write e_k = 1 + m + a_k and t_k = c + b_k, with m the mean of e - 1 and c that of
-    t, up to rounding. What e and t have in common cancels, and there remains
-
-        (1 + m) (sum(b) - C b_k) + a_k * sum(t) - t_k * sum(a).
-
-    At a high temperature all of a and b is tiny, and known to its last digit: e - 1
-    by expm1, and b because a difference of numbers within a factor of two is exact.
-    """
-    excess = np.expm1(np.where(scaled.values.real >= -2, scaled.values, 0))
-    mean, apart = _mean_and_rest(excess)
-    mean_weight, apart_weight = _mean_and_rest(weights)
-    classes, rest = weights.shape[-1], apart_weight.sum(axis=-1, keepdims=True)
-    difference = (1 + mean) * (rest - classes * apart_weight)
-    difference += apart * (classes * mean_weight + rest)
-    difference -= weights * apart.sum(axis=-1, keepdims=True)
-    return LIFT * difference
-
-
-def _mean_and_rest(values: Array) -> tuple[Array, Array]:
-    """Return the mean along the last axis, and the values minus it."""
-    mean = values.mean(axis=-1, keepdims=True)
-    return mean, values - mean
 
 
 def _read(
@@ -431,18 +371,6 @@ def _read(
     scores = as_logits(logits, axis=axis)
     weights = np.ascontiguousarray(as_weights(targets, scores, axis))
     return scores, weights, as_temperature(temperature, scores.dtype)
-
-
-def _covariance(probs: Array, first: Array, second: Array) -> Array:
-    """Return the covariance under `probs` of two arrays that may be masked."""
-    first, second = _zero_if_masked(first), _zero_if_masked(second)
-    mean = (probs * second).sum(axis=-1, keepdims=True)
-    return (times_jacobian(probs, first) * (second - mean)).sum(axis=-1)
-
-
-def _zero_if_masked(scaled: Array) -> Array:
-    """Return scaled logits with 0 for -inf: a masked class has no weight anyway."""
-    return np.where(np.isneginf(scaled.real), 0, scaled)
 
 
 def _check_out(out: Any, gradient: Array) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._inputs import Array, as_logits, as_logits_like, as_temperature
-from .distillation import distillation_gradient
-from .softmax import softmax
+from .._inputs import Array, as_logits, as_logits_like, as_temperature
+from .._softmax import softmax
+from ..distillation import kl_divergence_gradient
 
 # What the controls reach. The script beside this module has the same numbers.
 FEWEST_CLASSES, MOST_CLASSES = 2, 6
@@ -141,9 +141,11 @@ class Explorer:
             [
                 self.logits,
                 self.teacher_logits,
-                softmax(self.logits, temperature),
-                softmax(self.teacher_logits, temperature),
-                distillation_gradient(self.logits, self.teacher_logits, temperature),
+                softmax(self.logits, temperature=temperature),
+                softmax(self.teacher_logits, temperature=temperature),
+                kl_divergence_gradient(
+                    self.logits, self.teacher_logits, temperature=temperature
+                ),
             ],
             axis=1,
         )

@@ -4,8 +4,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._blocks import row_slices
-from ._inputs import Array
+from .._inputs import Array
+from .blocks import row_slices
 
 # Half a megabyte: a block and its temporary arrays stay in a processor's cache.
 BLOCK_BYTES = 2**19

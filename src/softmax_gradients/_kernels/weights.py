@@ -6,8 +6,8 @@ and z. Each function here does its work for some rows of a batch; `fused` calls 
 
 import numpy as np
 
-from ._inputs import Array
-from ._rows import (
+from .._inputs import Array
+from .sums import (
     Rows,
     blocks,
     column,

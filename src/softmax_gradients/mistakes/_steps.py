@@ -79,14 +79,14 @@ SECOND_ARGUMENT: Mapping[str, str | None] = {
     "hessian": None,
     "temperature_gradient": "targets",
     "distillation_loss": "teacher_logits",
-    "distillation_gradient": "teacher_logits",
+    "kl_divergence_gradient": "teacher_logits",
 }
 KINDS = tuple(SECOND_ARGUMENT)
 WITH_TARGETS = tuple(k for k in KINDS if SECOND_ARGUMENT[k] == "targets")
 WITH_TEACHER = tuple(k for k in KINDS if SECOND_ARGUMENT[k] == "teacher_logits")
 ONE_NUMBER_A_ROW = ("loss", "temperature_gradient", "distillation_loss")
 MATRIX_A_ROW = ("jacobian", "hessian")
-AVERAGED = (*ONE_NUMBER_A_ROW, "gradient", "distillation_gradient")
+AVERAGED = (*ONE_NUMBER_A_ROW, "gradient", "kl_divergence_gradient")
 
 
 def total(values: Array) -> Array:
@@ -156,7 +156,7 @@ RIGHT_CORE: Mapping[str, Core] = {
     "distillation_loss": lambda x: divergence(
         x.teacher_probs, x.teacher_log_probs, x.log_probs
     ),
-    "distillation_gradient": lambda x: x.probs - x.teacher_probs,
+    "kl_divergence_gradient": lambda x: x.probs - x.teacher_probs,
 }
 
 # The right answer is the core times this power of T.
@@ -170,7 +170,7 @@ RIGHT_POWER: Mapping[str, int] = {
     "hessian": -2,
     "temperature_gradient": -2,
     "distillation_loss": 2,
-    "distillation_gradient": -1,
+    "kl_divergence_gradient": -1,
 }
 
 

@@ -1,0 +1,1 @@
+"""Not public: arithmetic over blocks of rows, class axis last, arguments checked."""
