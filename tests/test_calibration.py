@@ -115,12 +115,12 @@ def test_the_ends_of_the_range():
     """One error in a million rows, and one right answer more than by chance."""
     nearly_all = [[999_999.0, 1.0]]
     assert_allclose(
-        fit_temperature([[1.0, 0.0]], nearly_all), 1 / np.log(999_999), rtol=1e-9
+        fit_temperature([[2.0, 0.0]], nearly_all), 2 / np.log(999_999), rtol=1e-9
     )
     hardly = [[500_001.0, 499_999.0]]
     assert_allclose(
-        fit_temperature([[1.0, 0.0]], hardly),
-        1 / np.log(500_001 / 499_999),
+        fit_temperature([[2.0, 0.0]], hardly),
+        2 / np.log(500_001 / 499_999),
         rtol=1e-9,
     )
 
@@ -145,7 +145,7 @@ def test_least_as_the_temperature_goes_to_zero(logits, targets):
     ("logits", "targets"),
     [
         ([[2.0, 0.0, 1.0]], [1]),
-        ([[1.0, 0.0], [0.0, 1.0]], [0, 0]),  # least at 1/T = 0 exactly
+        ([[2.0, 0.0], [0.0, 2.0]], [0, 0]),  # least at 1/T = 0 exactly
         ([[2.0, 0.0, -np.inf]], [1]),
     ],
 )
@@ -251,7 +251,7 @@ def test_merging_bins_never_raises_the_error(seed, bins, factor):
 
 @pytest.mark.parametrize("bins", [0, -3, 1.5, "15", None])
 def test_bins_that_cannot_be_used(bins):
-    with pytest.raises(ValueError, match="bins must be a positive integer, got"):
+    with pytest.raises(ValueError, match="bins must be an integer of at least 1, got"):
         reliability([[1.0, 0.0]], [0], bins=bins)
 
 
@@ -275,3 +275,45 @@ def test_targets_of_another_sum_weigh_their_rows():
         point.logits, targets, temperature=fitted
     )
     assert abs(derivative) < 1e-14
+
+
+def test_saved_probabilities_are_noticed():
+    """The best T of probabilities taken for logits is that of another model."""
+    logits, labels = overconfident(seed=9)
+    probs = sg.softmax(logits)
+    with pytest.warns(UserWarning, match="sum to one, as probabilities do"):
+        wrong = fit_temperature(probs, labels)
+    right = fit_temperature(logits, labels)
+    assert wrong < right / 2
+    # Their logarithms are logits, and no warning is given.
+    assert_allclose(fit_temperature(np.log(probs), labels), right, rtol=1e-9)
+
+
+def test_one_row_that_is_no_distribution_silences_the_warning():
+    probs = np.array([[0.7, 0.3], [0.2, 0.8], [0.6, 0.4], [0.9, 0.2]])
+    assert fit_temperature(probs, [0, 1, 1, 0]) > 0
+
+
+@pytest.mark.parametrize("bins", [True, np.array([3]), 1e9])
+def test_bins_are_one_whole_number(bins):
+    with pytest.raises(ValueError, match="bins must be an integer of at least 1"):
+        reliability([[1.0, 0.0]], [0], bins=bins)
+
+
+def test_bins_that_hold_nothing_take_no_memory():
+    logits = np.log([[0.5, 0.5], [0.8, 0.2], [0.1, 0.9], [0.6, 0.4]])
+    filled = reliability(logits, [0, 0, 0, 1], bins=10**12)
+    assert_array_equal(filled.counts, [1, 1, 1, 1])
+    assert_allclose(filled.confidences, [0.5, 0.6, 0.8, 0.9], rtol=1e-12)
+    assert_array_equal(filled.accuracies, [1, 0, 1, 0])
+
+
+def test_the_default_is_fifteen_bins():
+    logits, labels = overconfident(seed=9)
+    for part, same in zip(
+        reliability(logits, labels), reliability(logits, labels, bins=15), strict=True
+    ):
+        assert_array_equal(part, same)
+    default = expected_calibration_error(logits, labels)
+    for other in (14, 16):
+        assert expected_calibration_error(logits, labels, bins=other) != default

@@ -503,9 +503,19 @@ def test_without_centring_the_relative_error_does_not_vanish():
         )
 
 
+def _rounded(number):
+    return round(number, 6)
+
+
 rows_of_logits = st.integers(2, 8).flatmap(
     lambda classes: st.tuples(
-        *[st.lists(st.floats(-20, 20), min_size=classes, max_size=classes)] * 2
+        # 50 digits tell the two sides apart: no differences of 1e-40.
+        *[
+            st.lists(
+                st.floats(-20, 20).map(_rounded), min_size=classes, max_size=classes
+            )
+        ]
+        * 2
     )
 )
 
@@ -801,7 +811,7 @@ def test_bad_labels(function):
 def test_bad_names_and_orders():
     with pytest.raises(ValueError, match=r"with_respect_to must be .* got 'both'"):
         sg.distillation_loss_gradient(Z, V, with_respect_to="both")
-    with pytest.raises(ValueError, match="order must be 1 or 2, got 3"):
+    with pytest.raises(ValueError, match="order must be one of 1, 2, got 3"):
         sg.high_temperature_limit(Z, V, order=3)
 
 
@@ -835,3 +845,34 @@ def test_pytorch_agrees():
                 rtol=1e-11,
                 atol=1e-15,
             )
+
+
+# ---- The bound where the difference of the logits is lost in rounding
+
+
+def test_the_bound_is_above_the_error_where_z_minus_v_rounds_away():
+    for dtype in (np.float32, np.float64):
+        z = np.array([1000.0, 1000.0], dtype)
+        v = np.array([0.0, 1e-6 if dtype is np.float32 else 1e-15], dtype)
+        bound = sg.high_temperature_error_bound(z, v, temperature=0.5)
+        with mpmath.workdps(50):
+            exact_bound = mp_error(exact(z), exact(v), mpmath.mpf(0.5))
+        assert bound.dtype == dtype
+        assert 0 < exact_bound <= float(bound)
+
+
+@relaxed
+@given(rows_of_logits, st.floats(-1, 5), st.sampled_from([np.float32, np.float64]))
+def test_the_computed_bound_is_not_below_the_exact_one(logits, exponent, dtype):
+    z, v = (np.array(row, dtype) for row in logits)
+    temperature = 10.0**exponent
+    computed = sg.high_temperature_error_bound(z, v, temperature=temperature)
+    with mpmath.workdps(50):
+        assert float(computed) >= mp_bound(exact(z), exact(v), mpmath.mpf(temperature))
+
+
+def test_the_ends_of_the_range_of_t_give_neither_nan_nor_a_warning():
+    for temperature in (5e-324, 1e-300, 1e300, 1.7e308):
+        for function in (*LIMITS, sg.high_temperature_error_bound):
+            values = function(Z, V, temperature=temperature)
+            assert not np.isnan(values).any()

@@ -47,7 +47,7 @@ OF_TARGETS = {
 
 def _with_weights(function):
     def call(logits, **options):
-        weights = np.arange(np.size(logits)).reshape(np.shape(logits))
+        weights = np.arange(float(np.size(logits))).reshape(np.shape(logits))
         return function(logits, weights, **options)
 
     return call
@@ -298,7 +298,9 @@ def test_a_temperature_that_float32_cannot_hold(function, temperature):
 @every
 @pytest.mark.parametrize("axis", [2, -3])
 def test_an_axis_that_is_not_there(function, axis):
-    with pytest.raises(ValueError, match=f"axis {axis} is out of bounds"):
+    with pytest.raises(
+        ValueError, match=f"axis must be an integer from -2 to 1, got {axis}"
+    ):
         function(POINT.logits, axis=axis)
 
 
@@ -424,3 +426,103 @@ def test_teacher_logits_too_large_for_the_precision():
     single = np.zeros(2, np.float32)
     with pytest.raises(ValueError, match=r"^teacher_logits must be finite"):
         sg.cross_entropy_temperature_gradient(single, teacher_logits=[1e300, 0.0])
+
+
+# ---- Traps: what would be read as something else is refused
+
+
+@of_targets
+def test_integers_of_the_logits_shape_must_be_one_hot(function):
+    logits = np.array([2.0, 0.5, -1.0, 1.2])
+    with pytest.raises(ValueError, match=r"one-hot if they are integers.*\(N, C\)"):
+        function(logits, [0, 2, 1, 1])
+    with pytest.raises(ValueError, match=r"got a row \[0, 2\].* for counts floats"):
+        function(logits.reshape(2, 2), [[0, 1], [0, 2]])
+    for part, same in zip(
+        arrays_in(function(logits, [0, 0, 1, 0])),
+        arrays_in(function(logits, 2)),
+        strict=True,
+    ):
+        assert_allclose(part, same, rtol=1e-15)
+
+
+@pytest.mark.parametrize("label", [-100, -1])
+@of_targets
+def test_a_negative_label_is_told_of_ignored_rows(function, label):
+    logits = np.array([[2.0, 0.5], [0.1, 1.2]])
+    with pytest.raises(ValueError, match=rf"got {label} at index .*ignore_index"):
+        function(logits, [0, label])
+
+
+@every
+def test_a_mask_is_not_ignored(function):
+    logits = np.ma.masked_array([2.0, 0.5, 1.0], mask=[False, True, False])
+    with pytest.raises(ValueError, match=r"logits must not be a masked array.*-inf"):
+        function(logits)
+    for part, same in zip(
+        arrays_in(function(np.ma.masked_array([2.0, 0.5, 1.0]))),
+        arrays_in(function(np.array([2.0, 0.5, 1.0]))),
+        strict=True,
+    ):
+        assert_array_equal(part, same)
+
+
+@every
+def test_integers_that_floats_merge_are_refused(function):
+    with pytest.raises(ValueError, match=r"at most 2\^53 in size, or floats, got 9007"):
+        function([0, 2**53 + 1])
+    with pytest.raises(ValueError, match=r"at most 2\^53 in size, or floats, got -9"):
+        function([0, -(2**53) - 1])
+
+
+@pytest.mark.parametrize("function", [sg.softmax, sg.log_softmax, sg.fit_temperature])
+def test_a_message_stays_short(function):
+    ragged = [[0.0] * 1000, [0.0] * 999] * 500
+    labels = [[0] * 500] if function is sg.fit_temperature else []
+    with pytest.raises(ValueError, match="rectangular array") as caught:
+        function(ragged, *labels)
+    assert len(str(caught.value)) < 500
+
+
+JUNK = {
+    "array": np.array([1.0, 2.0]),
+    "text": "a",
+    "None": None,
+    "dictionary": {},
+    "list": [1, 2],
+    "object": object(),
+    "complex": 1j,
+    "bool": True,
+}
+
+
+@every
+@pytest.mark.parametrize("junk", JUNK.values(), ids=JUNK)
+@pytest.mark.parametrize("name", ["temperature", "axis"])
+def test_junk_names_its_argument(function, name, junk):
+    with pytest.raises(ValueError, match=f"{name} must be"):
+        function(POINT.logits, **{name: junk})
+
+
+@every
+def test_a_huge_axis_is_named(function):
+    with pytest.raises(ValueError, match="axis must be an integer from -2 to 1, got 1"):
+        function(POINT.logits, axis=10**40)
+
+
+@of_targets
+@pytest.mark.parametrize("junk", [np.array(["mean", "sum"]), "a", None, 1, ["mean"]])
+def test_a_junk_reduction_names_it(function, junk):
+    with pytest.raises(ValueError, match="reduction must be one of 'mean', 'sum', "):
+        function(POINT.logits, POINT.labels, reduction=junk)
+
+
+@of_targets
+def test_a_mask_of_labels_or_beside_labels_is_not_ignored(function):
+    logits = [[2.0, 0.5], [0.1, 1.2]]
+    mask = [[False, True], [False, False]]
+    with pytest.raises(ValueError, match="logits must not be a masked array"):
+        function(np.ma.masked_array(logits, mask=mask), [0, 1])
+    labels = np.ma.masked_array([0, 1], mask=[True, False])
+    with pytest.raises(ValueError, match="targets must not be a masked array"):
+        function(np.array(logits), labels)

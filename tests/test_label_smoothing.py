@@ -142,9 +142,13 @@ def test_others_needs_another_class():
 
 
 def test_an_unknown_convention_is_named():
-    with pytest.raises(ValueError, match="convention must be 'uniform' or 'others'"):
+    with pytest.raises(
+        ValueError, match="convention must be one of 'uniform', 'others'"
+    ):
         sg.smooth_labels([0], 4, 0.1, convention="both")
-    with pytest.raises(ValueError, match="to must be 'uniform' or 'others', got 'x'"):
+    with pytest.raises(
+        ValueError, match="to must be one of 'uniform', 'others', got 'x'"
+    ):
         sg.convert_epsilon(0.1, 4, to="x")
 
 

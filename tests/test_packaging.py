@@ -5,6 +5,7 @@ import importlib
 import inspect
 import pkgutil
 import re
+import shutil
 from importlib import metadata
 from pathlib import Path
 
@@ -21,9 +22,54 @@ MODULES = ["softmax_gradients"] + [
 ]
 
 
-def test_a_checkout_can_be_imported_as_src():
-    names = run_python("import src; print(*sorted(vars(src)))", ROOT).split()
-    assert set(sg.__all__) <= set(names)
+SAME = (
+    "import src, softmax_gradients;"
+    "assert src.softmax_gradients is softmax_gradients;"
+    "assert src.Reliability is softmax_gradients.Reliability;"
+    "import src.softmax_gradients.doctor, softmax_gradients.doctor;"
+    "from src.softmax_gradients.doctor import Report;"
+    "assert Report is softmax_gradients.doctor.Report;"
+    "assert src.softmax_gradients.doctor is softmax_gradients.doctor;"
+    "assert softmax_gradients.doctor.__spec__.name == 'softmax_gradients.doctor';"
+    "assert set(softmax_gradients.__all__) <= set(dir(src));"
+    "assert src.MISTAKES is softmax_gradients.MISTAKES;"
+    "print(softmax_gradients.__file__)"
+)
+UNINSTALL = (
+    "import sys, pathlib; sys.path[:] = [folder for folder in sys.path"
+    " if not (pathlib.Path(folder) / 'softmax_gradients').exists()];"
+)
+
+
+def file_of_the_package(folder):
+    return str(folder / "src" / "softmax_gradients" / "__init__.py")
+
+
+def test_src_is_the_installed_package_of_this_checkout():
+    assert run_python(SAME, ROOT).strip() == file_of_the_package(ROOT)
+
+
+def test_src_needs_no_installation():
+    refused = f"{UNINSTALL} import softmax_gradients"
+    with pytest.raises(AssertionError, match="No module named 'softmax_gradients'"):
+        run_python(refused, ROOT)
+    assert run_python(UNINSTALL + SAME, ROOT).strip() == file_of_the_package(ROOT)
+
+
+def test_src_is_its_own_checkout_where_another_copy_is_installed(tmp_path):
+    shutil.copytree(ROOT / "src", tmp_path / "src")
+    assert run_python(SAME, tmp_path).strip() == file_of_the_package(tmp_path)
+
+
+def test_src_refuses_where_another_copy_is_imported(tmp_path):
+    shutil.copytree(ROOT / "src", tmp_path / "src")
+    both = f"{ROOT / 'src' / 'softmax_gradients'}"
+    with pytest.raises(AssertionError) as caught:
+        run_python("import softmax_gradients, src", tmp_path)
+    message = str(caught.value)
+    assert "ImportError" in message
+    assert both in message
+    assert str(tmp_path / "src" / "softmax_gradients") in message
 
 
 def test_the_import_brings_numpy_alone(tmp_path):
@@ -103,3 +149,23 @@ def test_every_requirement_is_pinned():
         assert requirement == "-e ." or re.fullmatch(
             r'[\w.-]+==[\w.]+( ; \w+ (==|!=) "\w+")?', requirement
         ), requirement
+
+
+def test_lazy_names_are_listed_before_they_are_used(tmp_path):
+    code = "import softmax_gradients as sg; print(*dir(sg))"
+    names = set(run_python(code, tmp_path).split())
+    assert {"diagnose", "MISTAKES", "plots", "symbolic"} <= names
+    assert set(sg.__all__) <= names
+
+
+def test_a_module_that_lacks_its_library_says_so(tmp_path):
+    code = (
+        "import sys; sys.modules['matplotlib'] = sys.modules['sympy'] = None;"
+        "import softmax_gradients as sg;"
+        "print(hasattr(sg, 'plots'), hasattr(sg, 'symbolic'));"
+        "sg.plots"
+    )
+    with pytest.raises(
+        AssertionError, match=r"needs matplotlib: pip install .*\[all\]"
+    ):
+        run_python(code, tmp_path)

@@ -94,6 +94,7 @@ __all__ = [
 
 # What `__getattr__` imports on first use: modules that need SymPy or Matplotlib, and
 # names of modules that cost time and that few programs need.
+DISTRIBUTION = "softmax-gradients"
 MODULES_ON_FIRST_USE = ("plots", "symbolic")
 NAMES_ON_FIRST_USE = {
     "MISTAKES": "mistakes",
@@ -105,8 +106,19 @@ NAMES_ON_FIRST_USE = {
 def __getattr__(name: str) -> Any:
     """Import a module or a name when it is first used."""
     if name in MODULES_ON_FIRST_USE:
-        return import_module(f".{name}", __name__)
+        try:
+            return import_module(f".{name}", __name__)
+        except ModuleNotFoundError as error:  # hasattr() expects an AttributeError
+            raise AttributeError(
+                f"{__name__}.{name} needs {error.name}: "
+                f"pip install '{DISTRIBUTION}[all]'"
+            ) from error
     if name in NAMES_ON_FIRST_USE:
         module = import_module(f".{NAMES_ON_FIRST_USE[name]}", __name__)
         return getattr(module, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """Return the names of the package, those imported on first use included."""
+    return sorted({*globals(), *MODULES_ON_FIRST_USE, *NAMES_ON_FIRST_USE})

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any
 
-from .distillation import REDUCTIONS
+from ._reductions import DISTILLATION_REDUCTIONS
 from .doctor import diagnose
 from .mistakes._steps import KINDS
 
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command.add_argument("function", help="where it is, as module:function")
     command.add_argument("--kind", required=True, choices=KINDS)
     command.add_argument("--targets", default="any", choices=("any", "distribution"))
-    command.add_argument("--reduction", choices=REDUCTIONS)
+    command.add_argument("--reduction", choices=DISTILLATION_REDUCTIONS)
     command.add_argument("--sequences", action="store_true")
     command.add_argument("--rows", default="batch", choices=("batch", "one"))
     command.add_argument("--seed", type=int, default=0)

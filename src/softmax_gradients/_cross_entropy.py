@@ -7,13 +7,17 @@ from numpy.typing import ArrayLike
 
 from ._inputs import (
     Array,
+    Loss,
+    Reduction,
     as_logits,
     as_logits_like,
     as_targets,
     as_temperature,
     as_weights,
+    check_out,
     class_axis_last,
     restore_axis,
+    shown,
 )
 from ._kernels.accurate import (
     at_least_double,
@@ -29,7 +33,7 @@ from ._kernels.accurate import (
 from ._kernels.blocks import fill_rows
 from ._kernels.few import few_value_and_gradient
 from ._kernels.fused import fused_rows, unchecked_logits, unchecked_targets
-from ._reductions import check_reduction, reduce_losses, row_divisor
+from ._reductions import reduce_losses, row_divisor
 from ._signatures import keywords_named
 
 
@@ -39,9 +43,9 @@ def cross_entropy(
     targets: ArrayLike,
     *,
     temperature: float = 1.0,
-    reduction: str = "mean",
+    reduction: Reduction = "mean",
     axis: int = -1,
-) -> Any:
+) -> Loss:
     r"""Return the cross-entropy L = -sum_j t_j log q_j of q = softmax(z/T).
 
     Let z denote the `logits` of shape (..., C), with the C classes along `axis`,
@@ -92,7 +96,6 @@ def cross_entropy(
     >>> round(float(sg.cross_entropy([-1.0, -1.0, 1.0], [0.0, 1.0, 0.0])), 7)
     2.2395448
     """
-    check_reduction(reduction)
     scores, weights, temperature = _read(logits, targets, temperature, axis)
     divisor = row_divisor(reduction, scores)
 
@@ -110,7 +113,7 @@ def cross_entropy_gradient(
     targets: ArrayLike,
     *,
     temperature: float = 1.0,
-    reduction: str = "mean",
+    reduction: Reduction = "mean",
     axis: int = -1,
 ) -> Array:
     r"""Return dL/dz for the cross-entropy L of q = softmax(z/T) against t.
@@ -165,7 +168,6 @@ def cross_entropy_gradient(
     >>> sg.cross_entropy_gradient([-1.0, -1.0, 1.0], 1).round(8)
     array([ 0.10650698, -0.89349302,  0.78698604])
     """
-    check_reduction(reduction)
     scores, weights, temperature = _read(logits, targets, temperature, axis)
     divisor = row_divisor(reduction, scores)
 
@@ -183,10 +185,10 @@ def cross_entropy_value_and_gradient(
     targets: ArrayLike,
     *,
     temperature: float = 1.0,
-    reduction: str = "mean",
+    reduction: Reduction = "mean",
     axis: int = -1,
     out: Array | None = None,
-) -> tuple[Any, Array]:
+) -> tuple[Loss, Array]:
     r"""Return the cross-entropy and its gradient in the logits.
 
     Let z denote the `logits` of shape (..., C), with the C classes along `axis`,
@@ -239,14 +241,13 @@ def cross_entropy_value_and_gradient(
     >>> round(float(loss), 7), gradient.round(4)
     (2.2395448, array([ 0.1065, -0.8935,  0.787 ]))
     """
-    check_reduction(reduction)
     scores = unchecked_logits(logits, axis)
     answers = unchecked_targets(targets, scores, axis)
     temperature = as_temperature(temperature, scores.dtype)
     divisor = row_divisor(reduction, scores)
     room = None
     if out is not None:
-        _check_out(out, restore_axis(scores, axis))
+        check_out(out, restore_axis(scores, axis))
         room = class_axis_last(out, axis)
     few = few_value_and_gradient(scores, answers, temperature, divisor, reduction)
     if few is not None:
@@ -275,9 +276,9 @@ def cross_entropy_temperature_gradient(
     *,
     temperature: float = 1.0,
     teacher_logits: ArrayLike | None = None,
-    reduction: str = "mean",
+    reduction: Reduction = "mean",
     axis: int = -1,
-) -> Any:
+) -> Loss:
     r"""Return dL/dT for the cross-entropy L of q = softmax(z/T).
 
     Let z denote the `logits` of shape (..., C), with the C classes along `axis`,
@@ -335,9 +336,9 @@ def cross_entropy_temperature_gradient(
     >>> round(float(d), 6)
     -0.288058
     """
-    check_reduction(reduction)
     scores = as_logits(logits, axis=axis)
     temperature = as_temperature(temperature, scores.dtype)
+    divisor = row_divisor(reduction, scores)
     if targets is not None and teacher_logits is None:
         weights = np.ascontiguousarray(as_weights(targets, scores, axis))
     elif targets is None and teacher_logits is not None:
@@ -347,20 +348,20 @@ def cross_entropy_temperature_gradient(
     else:
         raise ValueError(
             "exactly one of targets and teacher_logits must be given, "
-            f"got targets={targets!r} and teacher_logits={teacher_logits!r}"
+            f"got targets={shown(targets)} and teacher_logits={shown(teacher_logits)}"
         )
     scaled = scaled_logits(scores, temperature)
     if (np.isneginf(scaled.values.real) & (weights != 0)).any():
         raise ValueError(
             "logits must not mask a class that has weight, or leave it too far "
-            f"below the largest for a finite loss, got {logits!r}"
+            f"below the largest for a finite loss, got {shown(logits)}"
         )
     gradient = row_gradients(scaled, weights)
     derivatives = -(gradient * zero_if_masked(scaled.values)).sum(axis=-1)
     if teacher_logits is not None:
         derivatives += covariance(weights, teacher_scaled.values, scaled.values)
     derivatives = divide_by_temperature(derivatives, temperature)
-    result = reduce_losses(derivatives, reduction, row_divisor(reduction, scores))
+    result = reduce_losses(derivatives, reduction, divisor)
     return rounded_like(result, scores)
 
 
@@ -371,16 +372,3 @@ def _read(
     scores = as_logits(logits, axis=axis)
     weights = np.ascontiguousarray(as_weights(targets, scores, axis))
     return scores, weights, as_temperature(temperature, scores.dtype)
-
-
-def _check_out(out: Any, gradient: Array) -> None:
-    """Raise a ValueError unless `gradient` can be written to `out`."""
-    if not isinstance(out, np.ndarray):
-        raise ValueError(f"out must be an ndarray, got {type(out).__name__}")
-    if out.shape != gradient.shape or out.dtype != gradient.dtype:
-        raise ValueError(
-            f"out must have shape {gradient.shape} and type {gradient.dtype}, "
-            f"got shape {out.shape} and type {out.dtype}"
-        )
-    if not out.flags.writeable:
-        raise ValueError("out must be writeable, got a read-only array")

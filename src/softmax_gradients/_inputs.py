@@ -6,13 +6,22 @@ Inside the package the class axis is always the last one; `as_logits` moves it
 there and `restore_axis` moves it back.
 """
 
-from typing import Any, NamedTuple
+import reprlib
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 from numpy.typing import ArrayLike, NDArray
 
-Array = NDArray[Any]
+Array: TypeAlias = NDArray[Any]
+# One number for a batch, or one for each row.
+Loss: TypeAlias = np.floating[Any] | NDArray[Any]
+
+Reduction: TypeAlias = Literal["mean", "sum", "none"]
+DistillationReduction: TypeAlias = Literal["batchmean", "mean", "sum", "none"]
+
+# Whole numbers above this are not all float64 numbers: two of them may become one.
+LARGEST_INTEGER = 2**53
 
 
 def as_logits(logits: ArrayLike, name: str = "logits", axis: int = -1) -> Array:
@@ -26,8 +35,10 @@ def as_logits(logits: ArrayLike, name: str = "logits", axis: int = -1) -> Array:
     """
     array = _as_floating(logits, name)
     if array.ndim == 0:
-        raise ValueError(f"{name} must have a class axis, got the scalar {logits!r}")
-    array = class_axis_last(array, normalize_axis_index(axis, array.ndim, "axis"))
+        raise ValueError(
+            f"{name} must have a class axis, got the scalar {shown(logits)}"
+        )
+    array = class_axis_last(array, as_axis(axis, array.ndim))
     if array.shape[-1] == 0:
         raise ValueError(
             f"{name} must have at least one class along axis {axis}, "
@@ -39,7 +50,17 @@ def as_logits(logits: ArrayLike, name: str = "logits", axis: int = -1) -> Array:
     if not np.isfinite(peaks).all():
         _refuse_logits(array.real, peaks, name, axis)
     if np.iscomplexobj(array) and not np.isfinite(array.imag).all():
-        raise ValueError(f"{name} must have a finite imaginary part, got {logits!r}")
+        raise ValueError(
+            f"{name} must have a finite imaginary part, got {shown(logits)}"
+        )
+    return array
+
+
+def as_real_logits(logits: ArrayLike, name: str = "logits", axis: int = -1) -> Array:
+    """Return `logits` as `as_logits` does, but refuse complex numbers."""
+    array = as_logits(logits, name, axis)
+    if np.iscomplexobj(array):
+        raise ValueError(f"{name} must be real, got an array of {array.dtype}")
     return array
 
 
@@ -77,9 +98,11 @@ def as_targets(
 
     The shape decides: an integer array of the logits' shape without the class
     axis holds class indices, an array of the logits' shape holds probabilities,
-    which need not sum to one. `logits` has its class axis last.
+    which need not sum to one. Integers of the logits' shape must be one-hot: N
+    labels for logits of shape (N,) would otherwise pass as the weights of one row.
+    `logits` has its class axis last.
     """
-    array = _as_array(targets, name)
+    array = as_array(targets, name)
     classes = logits.shape[-1]
     if array.shape == logits.shape[:-1]:
         if array.dtype.kind not in "iu":
@@ -90,11 +113,7 @@ def as_targets(
             )
         # Before the conversion: where indices have 32 bits, 2^32 + 1 would become 1.
         if array.min(initial=0) < 0 or array.max(initial=0) >= classes:
-            outside = (array < 0) | (array >= classes)
-            raise ValueError(
-                f"{name} must be class indices from 0 to {classes - 1}, "
-                f"got {_first(array, outside)}"
-            )
+            _refuse_labels(array, classes, name)
         return array.astype(np.intp)
     if array.ndim != logits.ndim:
         raise ValueError(
@@ -103,6 +122,8 @@ def as_targets(
             f"got shape {array.shape}"
         )
     probabilities = as_same_shape(array, logits, name, axis, dtype=logits.real.dtype)
+    if array.dtype.kind in "iu":
+        _require_one_hot(probabilities, name)
     negative = probabilities < 0
     if negative.any():
         raise ValueError(
@@ -136,18 +157,88 @@ def as_temperature(temperature: float, dtype: Any) -> float:
     """Return the temperature T as a float that is positive in `dtype` too."""
     if type(temperature) is float and 1e-30 < temperature < 1e30:  # in any precision
         return temperature
-    value = _as_array(temperature, "temperature")
-    if value.ndim != 0 or value.dtype.kind not in "iuf":
-        raise ValueError(f"temperature must be one real number, got {temperature!r}")
+    value = as_array(temperature, "temperature")
+    if not _is_real_number(value):
+        raise ValueError(
+            f"temperature must be one real number, got {shown(temperature)}"
+        )
     # A float32 computation would round a temperature of 1e-50 to zero.
     with np.errstate(over="ignore", under="ignore"):
         rounded = value.astype(np.dtype(dtype).type(0).real.dtype)
     if not (np.isfinite(rounded) and rounded > 0):
         raise ValueError(
             f"temperature must be positive and finite in {rounded.dtype}, "
-            f"got {temperature!r}"
+            f"got {shown(temperature)}"
         )
     return float(value)
+
+
+def as_fraction(fraction: float, name: str) -> float:
+    """Return a number from 0 to 1 as a float."""
+    value = as_array(fraction, name)
+    if not (_is_real_number(value) and 0 <= value <= 1):
+        raise ValueError(f"{name} must be from 0 to 1, got {shown(fraction)}")
+    return float(value)
+
+
+def as_count(number: int, name: str, *, least: int = 1) -> int:
+    """Return a whole number of at least `least` as an int; True is not one."""
+    value = as_array(number, name)
+    whole = value.ndim == 0 and value.dtype.kind in "iu"
+    if not (whole and value >= least):
+        raise ValueError(
+            f"{name} must be an integer of at least {least}, got {shown(number)}"
+        )
+    return int(value)
+
+
+def as_step(step: float) -> float:
+    """Return the step of a difference as a float, positive and finite."""
+    value = as_array(step, "step")
+    if not (_is_real_number(value) and np.isfinite(value) and value > 0):
+        raise ValueError(f"step must be positive and finite, got {shown(step)}")
+    return float(value)
+
+
+def as_point(point: ArrayLike, name: str = "point") -> Array:
+    """Return a point as a finite float64 array that is not empty."""
+    array = as_array(point, name)
+    if array.dtype.kind not in "iuf":
+        raise ValueError(f"{name} must be real numbers, got an array of {array.dtype}")
+    if array.size == 0 or not np.isfinite(array).all():
+        raise ValueError(f"{name} must be finite and not empty, got {shown(point)}")
+    return array.astype(np.float64)
+
+
+def as_axis(axis: int, ndim: int) -> int:
+    """Return the axis of the classes, counted from the first, as an int."""
+    array = as_array(axis, "axis")
+    if array.ndim != 0 or array.dtype.kind not in "iu" or not -ndim <= array < ndim:
+        raise ValueError(
+            f"axis must be an integer from {-ndim} to {ndim - 1}, got {shown(axis)}"
+        )
+    return normalize_axis_index(int(array), ndim)
+
+
+def check_choice(value: Any, choices: tuple[Any, ...], name: str) -> None:
+    """Raise a ValueError unless `value` is one of the `choices`."""
+    # An array would be compared entry by entry.
+    if type(value) not in {type(choice) for choice in choices} or value not in choices:
+        names = ", ".join(repr(choice) for choice in choices)
+        raise ValueError(f"{name} must be one of {names}, got {shown(value)}")
+
+
+def check_out(out: Any, gradient: Array) -> None:
+    """Raise a ValueError unless `gradient` can be written to `out`."""
+    if not isinstance(out, np.ndarray):
+        raise ValueError(f"out must be an ndarray, got {type(out).__name__}")
+    if out.shape != gradient.shape or out.dtype != gradient.dtype:
+        raise ValueError(
+            f"out must have shape {gradient.shape} and type {gradient.dtype}, "
+            f"got shape {out.shape} and type {out.dtype}"
+        )
+    if not out.flags.writeable:
+        raise ValueError("out must be writeable, got a read-only array")
 
 
 class LogitPair(NamedTuple):
@@ -166,9 +257,7 @@ def read_logit_pair(
     name: str = "student_logits",
 ) -> LogitPair:
     """Return both logits in the precision of the first, class axis last, and T."""
-    scores = as_logits(logits, name, axis)
-    if np.iscomplexobj(scores):
-        raise ValueError(f"{name} must be real, got an array of {scores.dtype}")
+    scores = as_real_logits(logits, name, axis)
     teacher = as_logits_like(teacher_logits, scores, "teacher_logits", axis)
     return LogitPair(scores, teacher, as_temperature(temperature, scores.dtype))
 
@@ -184,20 +273,41 @@ def restore_axis(array: Array, axis: int) -> Array:
     return array if axis == -1 else np.moveaxis(array, -1, axis)
 
 
-def _as_array(values: ArrayLike, name: str) -> Array:
-    """Return `values` as an array, or say that its rows have unequal lengths."""
+def shown(value: Any) -> str:
+    """Return a value as text for a message: its beginning, if it is long."""
+    return reprlib.repr(value)
+
+
+def as_array(values: ArrayLike, name: str) -> Array:
+    """Return `values` as an array, or say why that cannot be done."""
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        raise ValueError(
+            f"{name} must not be a masked array, whose mask would be ignored: "
+            "give -inf as the logit of a masked class, and leave out other entries"
+        )
     try:
         return np.asarray(values)
     except ValueError as error:
         raise ValueError(
-            f"{name} must be a rectangular array of numbers, got {values!r}"
+            f"{name} must be a rectangular array of numbers, got {shown(values)}"
         ) from error
+
+
+def _is_real_number(value: Array) -> bool:
+    """Say whether an array is one real number, and not True or False."""
+    return value.ndim == 0 and value.dtype.kind in "iuf"
 
 
 def _as_floating(values: ArrayLike, name: str) -> Array:
     """Return `values` as float32, float64 or wider; float16 becomes float32."""
-    array = _as_array(values, name)
+    array = as_array(values, name)
     if array.dtype.kind in "iu":
+        large = (array > LARGEST_INTEGER) | (array < -LARGEST_INTEGER)
+        if large.any():
+            raise ValueError(
+                f"{name} must be integers of at most 2^53 in size, or floats, "
+                f"got {_first(array, large)}"
+            )
         return array.astype(np.float64)
     if array.dtype.kind not in "fc":
         raise ValueError(f"{name} must be numbers, got an array of {array.dtype}")
@@ -216,6 +326,31 @@ def _refuse_logits(array: Array, peaks: Array, name: str, axis: int) -> None:
         f"{name} must have an unmasked class in each row along axis {axis}, "
         f"got only -inf{f' in row {row}' if row else ''}"
     )
+
+
+def _refuse_labels(labels: Array, classes: int, name: str) -> None:
+    """Raise the ValueError that says which class index is out of range."""
+    outside = (labels < 0) | (labels >= classes)
+    hint = ""
+    if (labels < 0).any():
+        hint = "; leave out the rows that an ignore_index marks"
+    raise ValueError(
+        f"{name} must be class indices from 0 to {classes - 1}, "
+        f"got {_first(labels, outside)}{hint}"
+    )
+
+
+def _require_one_hot(weights: Array, name: str) -> None:
+    """Raise a ValueError unless each row has one 1 among zeros."""
+    zero_or_one = ((weights == 0) | (weights == 1)).all(axis=-1)
+    wrong = ~(zero_or_one & (weights.sum(axis=-1) == 1))
+    if wrong.any():
+        first = weights[tuple(np.argwhere(wrong)[0])].astype(int).tolist()
+        raise ValueError(
+            f"{name} of the logits' own shape must be one-hot if they are integers, "
+            f"got a row {shown(first)}: for labels pass logits of shape (N, C), for "
+            "counts floats"
+        )
 
 
 def _require_shape(shape: tuple[int, ...], logits: Array, name: str, axis: int) -> None:

@@ -1,38 +1,43 @@
 """How the losses and gradients of a batch's rows become one result."""
 
 import math
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from ._inputs import Array, DistillationReduction, Reduction, check_choice
 
-MEAN_SUM_NONE = ("mean", "sum", "none")
-
-
-def check_reduction(reduction: str, allowed: tuple[str, ...] = MEAN_SUM_NONE) -> None:
-    """Raise a ValueError unless `reduction` is one of the names in `allowed`."""
-    if reduction not in allowed:
-        names = ", ".join(repr(name) for name in allowed)
-        raise ValueError(f"reduction must be one of {names}, got {reduction!r}")
+REDUCTIONS: tuple[str, ...] = get_args(Reduction)
+DISTILLATION_REDUCTIONS: tuple[str, ...] = get_args(DistillationReduction)
 
 
 def row_divisor(reduction: str, logits: Array) -> int:
-    """Return what each row's loss and gradient is divided by.
+    """Return what the sum of the rows' cross-entropies is divided by.
 
-    That is the number of rows N for "mean" and "batchmean", and 1 for "sum" and
-    "none". `logits` has its class axis last.
+    That is the number of rows N for "mean", and 1 for "sum" and "none". `logits`
+    has its class axis last.
     """
-    if reduction not in ("mean", "batchmean"):
-        return 1
-    rows = math.prod(logits.shape[:-1])
-    if rows == 0:
-        raise ValueError(
-            f"reduction={reduction!r} needs at least one row, got logits of shape "
-            f"{logits.shape} (class axis last); 'sum' and 'none' take an empty batch"
-        )
-    return rows
+    check_choice(reduction, REDUCTIONS, "reduction")
+    return _rows(reduction, logits) if reduction == "mean" else 1
+
+
+def soft_divisor(reduction: str, logits: Array) -> int:
+    """Return what the sum of the rows' divergences is divided by.
+
+    The names are those of PyTorch's KLDivLoss: N for "batchmean", N C for "mean",
+    and 1 for "sum" and "none".
+    """
+    check_choice(reduction, DISTILLATION_REDUCTIONS, "reduction")
+    if reduction == "batchmean":
+        return _rows(reduction, logits)
+    if reduction == "mean":
+        return _rows(reduction, logits) * logits.shape[-1]
+    return 1
+
+
+def hard_reduction(reduction: DistillationReduction) -> Reduction:
+    """Return the name that the cross-entropy of the labels has for a reduction."""
+    return "mean" if reduction == "batchmean" else reduction
 
 
 def reduce_losses(losses: Array, reduction: str, divisor: int) -> Any:
@@ -41,3 +46,14 @@ def reduce_losses(losses: Array, reduction: str, divisor: int) -> Any:
         return losses
     with np.errstate(over="ignore"):  # a sum too large for a float is inf
         return losses.sum() / divisor
+
+
+def _rows(reduction: str, logits: Array) -> int:
+    """Return the number of rows N, or say that a mean needs one."""
+    rows = math.prod(logits.shape[:-1])
+    if rows == 0:
+        raise ValueError(
+            f"reduction={reduction!r} needs at least one row, got logits of shape "
+            f"{logits.shape} (class axis last); 'sum' and 'none' take an empty batch"
+        )
+    return rows

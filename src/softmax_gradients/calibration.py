@@ -1,12 +1,20 @@
 """One temperature for a trained classifier, and how far its confidence is off."""
 
 import math
+import warnings
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._inputs import Array, as_logits, as_targets, as_weights
+from ._inputs import (
+    Array,
+    as_count,
+    as_real_logits,
+    as_targets,
+    as_weights,
+    shown,
+)
 from ._signatures import keywords_named
 from ._softmax import softmax
 
@@ -15,7 +23,17 @@ _SMALLEST_STEP = 1e-12
 
 
 class Reliability(NamedTuple):
-    """The filled bins of a reliability diagram, as `reliability` returns them."""
+    """The filled bins of a reliability diagram, as `reliability` returns them.
+
+    Attributes
+    ----------
+    counts : ndarray of integers, one for each filled bin
+        How many rows the bin holds.
+    confidences : ndarray, one for each filled bin
+        The mean of their largest probabilities.
+    accuracies : ndarray, one for each filled bin
+        The share of them whose largest logit is that of the label.
+    """
 
     counts: Array
     confidences: Array
@@ -48,8 +66,16 @@ def fit_temperature(logits: ArrayLike, targets: ArrayLike, *, axis: int = -1) ->
     Raises
     ------
     ValueError
-        As `cross_entropy`, if a masked class has weight, or if no finite T > 0 is
-        best: see the notes.
+        If a logit is NaN or +inf, a row is all -inf, the targets have another shape,
+        are negative, not finite or an index out of range, a masked class has weight,
+        or no finite T > 0 is best: see the notes.
+
+    Warns
+    -----
+    UserWarning
+        If all rows of `logits` are nonnegative and sum to one: they are probably
+        probabilities, and T would be that of another model. Their logarithms are
+        logits.
 
     Notes
     -----
@@ -83,16 +109,17 @@ def fit_temperature(logits: ArrayLike, targets: ArrayLike, *, axis: int = -1) ->
     >>> round(sg.fit_temperature([[5.0, 0.0]] * 4, [0, 0, 0, 1]), 4)
     4.5512
     """
-    scores = _as_real_logits(logits, axis).astype(np.float64)
+    scores = as_real_logits(logits, axis=axis).astype(np.float64)
     weights = as_weights(targets, scores, axis)
+    _warn_of_probabilities(scores)
     masked = np.isneginf(scores)
     if (masked & (weights != 0)).any():
-        raise ValueError(f"targets must not weigh a masked class, got {targets!r}")
+        raise ValueError(f"targets must not weigh a masked class, got {shown(targets)}")
     # A shift of a row changes nothing, so its largest logit may be 0.
     with np.errstate(over="ignore"):
         gaps = np.where(masked, 0, scores - scores.max(axis=-1, keepdims=True))
     if not np.isfinite(gaps).all():
-        raise ValueError(f"logits must have finite differences, got {logits!r}")
+        raise ValueError(f"logits must have finite differences, got {shown(logits)}")
     scale = np.abs(gaps).max(initial=0)
     if not (weights * gaps).any():
         raise ValueError(
@@ -115,7 +142,7 @@ def fit_temperature(logits: ArrayLike, targets: ArrayLike, *, axis: int = -1) ->
     if derivatives(0.0)[0] >= 0:
         raise ValueError(
             "targets must favour the larger logits, or the loss is least at "
-            f"T = infinity or at a negative T, got {targets!r}"
+            f"T = infinity or at a negative T, got {shown(targets)}"
         )
     lower, upper = 0.0, math.inf
     inverse, last_slope = 1.0, math.inf
@@ -185,27 +212,24 @@ def reliability(
     >>> sg.reliability(logits, [1, 0, 1], bins=2).counts
     array([3])
     """
-    scores = _as_real_logits(logits, axis)
+    scores = as_real_logits(logits, axis=axis)
     classes = as_targets(labels, scores, axis, "labels")
     if classes.ndim == scores.ndim:
         raise ValueError(
             f"labels must be class indices of shape {scores.shape[:-1]}, "
             f"got shape {np.shape(labels)}"
         )
-    if not isinstance(bins, int | np.integer) or bins < 1:
-        raise ValueError(f"bins must be a positive integer, got {bins!r}")
+    bins = as_count(bins, "bins")
     confidence = softmax(scores, temperature=temperature).max(axis=-1).ravel()
     # Not the argmax of q: unequal logits can round to equal probabilities.
     right = (scores.argmax(axis=-1) == classes).ravel()
-    number = np.minimum(np.ceil(confidence * bins).astype(np.intp), bins) - 1
-    counts = np.bincount(number, minlength=bins)
-    filled = counts > 0
-    total_confidence = np.bincount(number, weights=confidence, minlength=bins)
-    total_right = np.bincount(number, weights=right, minlength=bins)
+    # Only the filled bins take memory, however many there are.
+    number = np.minimum(np.ceil(confidence * bins), bins)
+    _, position, counts = np.unique(number, return_inverse=True, return_counts=True)
     return Reliability(
-        counts=counts[filled],
-        confidences=total_confidence[filled] / counts[filled],
-        accuracies=total_right[filled] / counts[filled],
+        counts=counts,
+        confidences=np.bincount(position, weights=confidence) / counts,
+        accuracies=np.bincount(position, weights=right) / counts,
     )
 
 
@@ -271,13 +295,18 @@ def expected_calibration_error(
     filled = reliability(logits, labels, temperature=temperature, bins=bins, axis=axis)
     rows = filled.counts.sum()
     if rows == 0:
-        raise ValueError(f"logits must have at least one row, got {logits!r}")
+        raise ValueError(f"logits must have at least one row, got {shown(logits)}")
     gaps = np.abs(filled.accuracies - filled.confidences)
     return float((filled.counts * gaps).sum() / rows)
 
 
-def _as_real_logits(logits: ArrayLike, axis: int) -> Array:
-    scores = as_logits(logits, axis=axis)
-    if np.iscomplexobj(scores):
-        raise ValueError(f"logits must be real, got an array of {scores.dtype}")
-    return scores
+def _warn_of_probabilities(scores: Array) -> None:
+    """Warn where what was given as logits looks like saved probabilities."""
+    if scores.size and (scores >= 0).all():
+        sums = scores.sum(axis=-1)
+        if (abs(sums - 1) <= 1e-3).all():
+            warnings.warn(
+                "all rows of logits are nonnegative and sum to one, as probabilities "
+                "do: pass their logarithms, which are logits",
+                stacklevel=4,
+            )

@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 
 from ._inputs import (
     Array,
+    Reduction,
     as_inputs,
     as_logits,
     as_same_shape,
@@ -14,7 +15,7 @@ from ._inputs import (
     restore_axis,
 )
 from ._kernels.accurate import divide_by_temperature, sum_of_others
-from ._reductions import check_reduction, row_divisor
+from ._reductions import row_divisor
 from ._signatures import keywords_named
 from ._softmax import softmax, softmax_jacobian, softmax_jvp
 
@@ -201,7 +202,7 @@ def linear_gauss_newton(
     inputs: ArrayLike,
     *,
     temperature: float = 1.0,
-    reduction: str = "mean",
+    reduction: Reduction = "mean",
 ) -> Array:
     r"""Return the Gauss-Newton matrix of a linear classifier's weights.
 
@@ -261,16 +262,15 @@ def linear_gauss_newton(
            [-0.25, -0.5 ,  0.25,  0.5 ],
            [-0.5 , -1.  ,  0.5 ,  1.  ]])
     """
-    check_reduction(reduction)
     scores = as_logits(logits)
     features = as_inputs(inputs, scores)
     hessians = cross_entropy_hessian(scores, temperature=temperature)
+    divisor = row_divisor(reduction, scores)
     batch, classes, size = scores.shape[:-1], scores.shape[-1], features.shape[-1]
     shape = (classes * size, classes * size)
     if reduction == "none":
         blocks = np.einsum("...kl,...a,...b->...kalb", hessians, features, features)
         return blocks.reshape(*batch, *shape)
-    divisor = row_divisor(reduction, scores)
     rows = math.prod(batch)
     hessians = hessians.reshape(rows, classes, classes)
     features = features.reshape(rows, size)

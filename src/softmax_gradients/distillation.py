@@ -1,13 +1,22 @@
 """Distillation: Kullback-Leibler divergence, its gradients, the limit of large T."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ._cross_entropy import cross_entropy, cross_entropy_gradient
-from ._inputs import Array, LogitPair, read_logit_pair, restore_axis
+from ._inputs import (
+    Array,
+    DistillationReduction,
+    LogitPair,
+    Loss,
+    as_fraction,
+    check_choice,
+    read_logit_pair,
+    restore_axis,
+)
 from ._kernels.accurate import at_least_double, rounded_like
 from ._kernels.blocks import fill_rows
 from ._kernels.two_softmaxes import (
@@ -17,10 +26,8 @@ from ._kernels.two_softmaxes import (
     student_gradients,
     teacher_gradients,
 )
-from ._reductions import check_reduction, reduce_losses, row_divisor
+from ._reductions import hard_reduction, reduce_losses, soft_divisor
 from ._signatures import keywords_named
-
-REDUCTIONS = ("batchmean", "mean", "sum", "none")
 
 
 @keywords_named
@@ -29,9 +36,9 @@ def kl_divergence(
     teacher_logits: ArrayLike,
     *,
     temperature: float = 1.0,
-    reduction: str = "batchmean",
+    reduction: DistillationReduction = "batchmean",
     axis: int = -1,
-) -> Any:
+) -> Loss:
     r"""Return KL(p || q) of the student's q = softmax(z/T) from p = softmax(v/T).
 
     Let z denote the `student_logits` and v the `teacher_logits`, both of shape
@@ -86,7 +93,6 @@ def kl_divergence(
     >>> round(float(sg.kl_divergence(z, v, temperature=2.0)), 6)
     0.272677
     """
-    check_reduction(reduction, REDUCTIONS)
     pair = read_logit_pair(student_logits, teacher_logits, temperature, axis)
     return rounded_like(_divergence(pair, reduction), pair.logits)
 
@@ -97,7 +103,7 @@ def kl_divergence_gradient(
     teacher_logits: ArrayLike,
     *,
     temperature: float = 1.0,
-    reduction: str = "batchmean",
+    reduction: DistillationReduction = "batchmean",
     axis: int = -1,
 ) -> Array:
     r"""Return dKL(p || q)/dz = (q - p)/T, without the factor T^2 of the loss.
@@ -152,7 +158,6 @@ def kl_divergence_gradient(
     >>> sg.kl_divergence_gradient(z, v, temperature=2.0).round(4)
     array([ 0.1452, -0.1776,  0.0324])
     """
-    check_reduction(reduction, REDUCTIONS)
     pair = read_logit_pair(student_logits, teacher_logits, temperature, axis)
     gradient = _gradient(pair, reduction, student_gradients) / pair.temperature
     return restore_axis(rounded_like(gradient, pair.logits), axis)
@@ -167,9 +172,9 @@ def distillation_loss(
     temperature: float = 1.0,
     alpha: float | None = None,
     temperature_squared: bool = True,
-    reduction: str = "batchmean",
+    reduction: DistillationReduction = "batchmean",
     axis: int = -1,
-) -> Any:
+) -> Loss:
     r"""Return alpha T^2 KL(p || q) + (1 - alpha) H, with H the loss on labels.
 
     Let z denote the `student_logits` and v the `teacher_logits`, both of shape
@@ -226,7 +231,6 @@ def distillation_loss(
     >>> round(float(loss), 6)
     1.41601
     """
-    check_reduction(reduction, REDUCTIONS)
     weight = _soft_weight(alpha, labels)
     pair = read_logit_pair(student_logits, teacher_logits, temperature, axis)
     factor = pair.temperature if temperature_squared else 1.0
@@ -234,7 +238,7 @@ def distillation_loss(
     if labels is None:
         return weight * soft
     hard = cross_entropy(
-        student_logits, labels, reduction=_hard_reduction(reduction), axis=axis
+        student_logits, labels, reduction=hard_reduction(reduction), axis=axis
     )
     return weight * soft + (1 - weight) * hard
 
@@ -248,9 +252,9 @@ def distillation_loss_gradient(
     temperature: float = 1.0,
     alpha: float | None = None,
     temperature_squared: bool = True,
-    reduction: str = "batchmean",
+    reduction: DistillationReduction = "batchmean",
     axis: int = -1,
-    with_respect_to: str = "student",
+    with_respect_to: Literal["student", "teacher"] = "student",
 ) -> Array:
     r"""Return the gradient of `distillation_loss`, alpha and T^2 included.
 
@@ -316,12 +320,8 @@ def distillation_loss_gradient(
     ... ).round(4)
     array([ 0.6832, -0.7676,  0.0844])
     """
-    check_reduction(reduction, REDUCTIONS)
     weight = _soft_weight(alpha, labels)
-    if with_respect_to not in ("student", "teacher"):
-        raise ValueError(
-            f"with_respect_to must be 'student' or 'teacher', got {with_respect_to!r}"
-        )
+    check_choice(with_respect_to, ("student", "teacher"), "with_respect_to")
     pair = read_logit_pair(student_logits, teacher_logits, temperature, axis)
     rows = student_gradients if with_respect_to == "student" else teacher_gradients
     # The factor T^2 of the loss over the T of the derivative.
@@ -331,14 +331,14 @@ def distillation_loss_gradient(
     if labels is None or with_respect_to == "teacher":
         return soft
     hard = cross_entropy_gradient(
-        student_logits, labels, reduction=_hard_reduction(reduction), axis=axis
+        student_logits, labels, reduction=hard_reduction(reduction), axis=axis
     )
     return soft + (1 - weight) * hard
 
 
 def _divergence(pair: LogitPair, reduction: str, factor: float = 1.0) -> Any:
     """Return factor^2 KL(p || q), reduced, in float64."""
-    divisor = _divisor(reduction, pair.logits)
+    divisor = soft_divisor(reduction, pair.logits)
 
     def rows(logits: Array, teacher: Array) -> Array:
         return divergences(compare(logits, teacher, pair.temperature), factor)
@@ -352,7 +352,7 @@ def _gradient(
     pair: LogitPair, reduction: str, row_gradients: Callable[[Comparison], Array]
 ) -> Array:
     """Return T times the gradient of KL(p || q), reduced, in float64."""
-    divisor = _divisor(reduction, pair.logits)
+    divisor = soft_divisor(reduction, pair.logits)
 
     def rows(logits: Array, teacher: Array) -> Array:
         return row_gradients(compare(logits, teacher, pair.temperature)) / divisor
@@ -361,22 +361,8 @@ def _gradient(
     return fill_rows(gradient, rows, pair.logits, pair.teacher)
 
 
-def _divisor(reduction: str, logits: Array) -> int:
-    """Return N for "batchmean", N C for "mean" and 1 for "sum" and "none"."""
-    divisor = row_divisor(reduction, logits)
-    return divisor * logits.shape[-1] if reduction == "mean" else divisor
-
-
-def _hard_reduction(reduction: str) -> str:
-    """Return the name under which `cross_entropy` knows the reduction."""
-    return "mean" if reduction == "batchmean" else reduction
-
-
 def _soft_weight(alpha: float | None, labels: ArrayLike | None) -> float:
     """Return alpha, or its default: 0.5 where there is a hard part, else 1."""
     if alpha is None:
         return 1.0 if labels is None else 0.5
-    value = np.asarray(alpha)
-    if value.ndim != 0 or value.dtype.kind not in "iuf" or not 0 <= value <= 1:
-        raise ValueError(f"alpha must be from 0 to 1, got {alpha!r}")
-    return float(alpha)
+    return as_fraction(alpha, "alpha")

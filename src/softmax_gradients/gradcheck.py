@@ -6,14 +6,24 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._inputs import Array
+from ._inputs import Array, as_point, as_step, shown
 from ._signatures import keywords_named
 
 Function = Callable[[Array], ArrayLike]
 
 
 class TaylorTest(NamedTuple):
-    """The result of `taylor_test`: steps, remainders and the order between them."""
+    """How fast the Taylor remainder vanishes, as `taylor_test` returns it.
+
+    Attributes
+    ----------
+    order : float
+        The slope of log r against log h between the largest and the smallest step.
+    steps : ndarray
+        The steps h.
+    remainders : ndarray
+        The remainders r, one for each step.
+    """
 
     order: float
     steps: Array
@@ -72,8 +82,8 @@ def finite_difference(
     >>> sg.finite_difference(loss, [-1., -1., 1.]).round(8)
     array([ 0.10650698, -0.89349302,  0.78698604])
     """
-    x = _real_point(point)
-    _check_step(step)
+    x = as_point(point)
+    step = as_step(step)
 
     def difference(entry: tuple[int, ...]) -> Array:
         above, below = x.copy(), x.copy()
@@ -137,8 +147,8 @@ def complex_step(
     >>> sg.complex_step(lambda z: sg.cross_entropy(z, 1), [-1., -1., 1.]).round(8)
     array([ 0.10650698, -0.89349302,  0.78698604])
     """
-    x = _real_point(point)
-    _check_step(step)
+    x = as_point(point)
+    step = as_step(step)
 
     def moved(entry: tuple[int, ...]) -> Array:
         there = x.astype(complex)
@@ -215,20 +225,21 @@ def taylor_test(
     >>> round(sg.taylor_test(loss, right, [-1.0, -1.0, 1.0]).order, 1)
     2.0
     """
-    x = _real_point(point)
+    x = as_point(point)
     if direction is None:
         d = np.random.default_rng(0).standard_normal(x.shape)
     else:
-        d = _real_point(direction, "direction")
+        d = as_point(direction, "direction")
         if d.shape != x.shape:
             raise ValueError(
                 f"direction must have the point's shape {x.shape}, got {d.shape}"
             )
-    h = np.asarray(steps, dtype=np.float64)
+    h = as_point(steps, "steps")
     decreasing = h.ndim == 1 and h.size >= 2 and (np.diff(h) < 0).all()
-    if not (decreasing and np.isfinite(h).all() and (h > 0).all()):
+    if not (decreasing and (h > 0).all()):
         raise ValueError(
-            f"steps must be at least two positive decreasing numbers, got {steps!r}"
+            "steps must be at least two positive decreasing numbers, "
+            f"got {shown(steps)}"
         )
     claimed = np.asarray(gradient(x))
     if claimed.shape != x.shape:
@@ -251,16 +262,6 @@ def taylor_test(
     return TaylorTest(float(order), h, remainders)
 
 
-def _real_point(point: ArrayLike, name: str = "point") -> Array:
-    """Return `point` as a finite float64 array, or raise a ValueError."""
-    x = np.asarray(point)
-    if x.dtype.kind not in "iuf":
-        raise ValueError(f"{name} must be real numbers, got an array of {x.dtype}")
-    if x.size == 0 or not np.isfinite(x).all():
-        raise ValueError(f"{name} must be finite and not empty, got {point!r}")
-    return x.astype(np.float64)
-
-
 def _number(value: ArrayLike) -> float:
     """Return the value of a function as a float, or raise a ValueError."""
     array = np.asarray(value)
@@ -269,14 +270,6 @@ def _number(value: ArrayLike) -> float:
             f"function must return one number, got an array of shape {array.shape}"
         )
     return float(array)
-
-
-def _check_step(step: float) -> None:
-    """Raise a ValueError unless the step is a positive finite number."""
-    value = np.asarray(step)
-    real = value.ndim == 0 and value.dtype.kind in "iuf"
-    if not (real and np.isfinite(value) and value > 0):
-        raise ValueError(f"step must be positive and finite, got {step!r}")
 
 
 def _join_columns(columns: list[Array], shape: tuple[int, ...]) -> Array:

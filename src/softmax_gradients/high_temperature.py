@@ -1,11 +1,14 @@
 """What (q - p)/T tends to as the temperature grows, and a bound on the error."""
 
 import math
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._inputs import Array, LogitPair, read_logit_pair, restore_axis
+from ._inputs import Array, LogitPair, check_choice, read_logit_pair, restore_axis
+from ._kernels.accurate import at_least_double
+from ._kernels.compensated import finite_or_zero, two_difference
 from ._signatures import keywords_named
 
 
@@ -15,7 +18,7 @@ def high_temperature_limit(
     teacher_logits: ArrayLike,
     *,
     temperature: float = 1.0,
-    order: int = 1,
+    order: Literal[1, 2] = 1,
     axis: int = -1,
 ) -> Array:
     r"""Return what (q - p)/T tends to as T grows: (z~ - v~)/(C T^2).
@@ -70,19 +73,20 @@ def high_temperature_limit(
     >>> sg.high_temperature_limit(z, v, temperature=10.0).round(4)
     array([ 0.0033, -0.0067,  0.0033])
     """
-    if order not in (1, 2):
-        raise ValueError(f"order must be 1 or 2, got {order!r}")
+    check_choice(order, (1, 2), "order")
     scores, teacher, temperature = _finite_pair(
         logits, teacher_logits, temperature, axis
     )
     classes = scores.shape[-1]
-    # Centring z - v, not z and v apart, keeps the digits of a small difference.
-    softened = _centred(scores - teacher) / temperature
-    limit = softened / classes / temperature
-    if order == 2:
-        # x^2 - y^2 = (x - y)(x + y), for the centred logits x of z and y of v.
-        total = (_centred(scores) + _centred(teacher)) / temperature
-        limit += _centred(softened * total) / (2 * classes) / temperature
+    # Too large for a float is infinite, too small is 0.
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        # Centring z - v, not z and v apart, keeps the digits of a small difference.
+        softened = _centred(scores - teacher) / temperature
+        limit = softened / classes / temperature
+        if order == 2:
+            # x^2 - y^2 = (x - y)(x + y), for the centred logits x of z and y of v.
+            total = (_centred(scores) + _centred(teacher)) / temperature
+            limit += _centred(softened * total) / (2 * classes) / temperature
     return restore_axis(limit, axis)
 
 
@@ -149,10 +153,17 @@ def high_temperature_error_bound(
     scores, teacher, temperature = _finite_pair(
         logits, teacher_logits, temperature, axis
     )
-    range_z, range_v = _range(scores) / temperature, _range(teacher) / temperature
-    separate = range_z**2 + range_v**2
-    together = _range(scores - teacher) / temperature * (range_z + range_v)
-    return np.minimum(separate, together) / (12 * math.sqrt(3)) / temperature
+    # In float32 a difference of the logits could round away, and the bound with it.
+    wide = at_least_double(scores)
+    z, v = scores.astype(wide), teacher.astype(wide)
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        range_z, range_v = _range(z) / temperature, _range(v) / temperature
+        separate = range_z**2 + range_v**2
+        together = _range_of_difference(z, v) / temperature * (range_z + range_v)
+        # An infinite range times a range of 0 is NaN, and bounds nothing.
+        least = np.fmin(separate, together)
+        bound = least / (12 * math.sqrt(3)) / temperature
+    return _rounded_up(bound, scores)
 
 
 def _finite_pair(
@@ -172,6 +183,29 @@ def _finite_pair(
 def _centred(values: Array) -> Array:
     """Return the values minus their mean along the last axis."""
     return values - values.mean(axis=-1, keepdims=True)
+
+
+def _range_of_difference(left: Array, right: Array) -> Array:
+    """Return the range of left - right, also where the subtraction rounds it away.
+
+    What it rounds away counts for at most the two largest errors.
+    """
+    difference, error = two_difference(left, right)
+    error = finite_or_zero(error)
+    return _range(difference) + 2 * abs(error).max(axis=-1)
+
+
+def _rounded_up(bound: Array, logits: Array) -> Array:
+    """Return a bound in the precision of the logits, never below what it was.
+
+    The arithmetic above rounds at most a dozen times.
+    """
+    with np.errstate(over="ignore", under="ignore"):
+        safe = bound * (1 + 16 * np.finfo(bound.dtype).eps)
+        rounded = safe.astype(logits.dtype)
+        low = rounded < safe
+        above = np.nextafter(rounded, logits.dtype.type(np.inf))
+    return np.where(low, above, rounded)
 
 
 def _range(values: Array) -> Array:

@@ -1,12 +1,23 @@
 """Label smoothing in its two conventions, and the conversion between them."""
 
+from typing import Literal, TypeAlias, get_args
+
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._inputs import Array, _as_array, as_targets
+from ._inputs import (
+    Array,
+    as_array,
+    as_count,
+    as_fraction,
+    as_targets,
+    check_choice,
+    shown,
+)
 from ._signatures import keywords_named
 
-CONVENTIONS = ("uniform", "others")
+Convention: TypeAlias = Literal["uniform", "others"]
+CONVENTIONS: tuple[str, ...] = get_args(Convention)
 
 
 @keywords_named
@@ -15,7 +26,7 @@ def smooth_labels(
     number_of_classes: int,
     epsilon: float,
     *,
-    convention: str = "uniform",
+    convention: Convention = "uniform",
 ) -> Array:
     r"""Return the smoothed targets t of the class indices y.
 
@@ -69,10 +80,12 @@ def smooth_labels(
     >>> sg.smooth_labels([2], 5, 0.2, convention="others")
     array([[0.05, 0.05, 0.8 , 0.05, 0.05]])
     """
-    _check_convention(convention, "convention")
-    classes = _as_count(number_of_classes, least=2 if convention == "others" else 1)
-    weight = _as_fraction(epsilon)
-    array = _as_array(labels, "labels")
+    check_choice(convention, CONVENTIONS, "convention")
+    classes = as_count(
+        number_of_classes, "number_of_classes", least=2 if convention == "others" else 1
+    )
+    weight = as_fraction(epsilon, "epsilon")
+    array = as_array(labels, "labels")
     # Only the shape of the logits is read.
     logits = np.broadcast_to(0.0, (*array.shape, classes))
     indices = as_targets(array, logits, name="labels")[..., np.newaxis]
@@ -88,7 +101,7 @@ def smooth_labels(
 
 
 @keywords_named
-def convert_epsilon(epsilon: float, number_of_classes: int, *, to: str) -> float:
+def convert_epsilon(epsilon: float, number_of_classes: int, *, to: Convention) -> float:
     r"""Return the epsilon that gives the same targets in the other convention.
 
     Let C denote the `number_of_classes`. Both conventions of `smooth_labels` give
@@ -131,40 +144,15 @@ def convert_epsilon(epsilon: float, number_of_classes: int, *, to: str) -> float
     >>> round(sg.convert_epsilon(0.09, 10, to="uniform"), 12)
     0.1
     """
-    _check_convention(to, "to")
-    classes = _as_count(number_of_classes, least=2)
-    weight = _as_fraction(epsilon)
+    check_choice(to, CONVENTIONS, "to")
+    classes = as_count(number_of_classes, "number_of_classes", least=2)
+    weight = as_fraction(epsilon, "epsilon")
     if to == "others":
         return weight * (classes - 1) / classes
     converted = weight * classes / (classes - 1)
     if converted > 1:
         raise ValueError(
             f"epsilon must be at most {classes - 1}/{classes} to be expressed in the "
-            f"convention 'uniform' with {classes} classes, got {epsilon!r}"
+            f"convention 'uniform' with {classes} classes, got {shown(epsilon)}"
         )
     return converted
-
-
-def _check_convention(value: str, name: str) -> None:
-    """Raise a ValueError unless `value` is one of the two conventions."""
-    if value not in CONVENTIONS:
-        raise ValueError(f"{name} must be 'uniform' or 'others', got {value!r}")
-
-
-def _as_count(number_of_classes: int, *, least: int) -> int:
-    """Return C as an int of at least `least`."""
-    value = np.asarray(number_of_classes)
-    if value.ndim != 0 or value.dtype.kind not in "iu" or value < least:
-        raise ValueError(
-            f"number_of_classes must be an integer of at least {least}, "
-            f"got {number_of_classes!r}"
-        )
-    return int(value)
-
-
-def _as_fraction(epsilon: float) -> float:
-    """Return epsilon as a float from 0 to 1."""
-    value = np.asarray(epsilon)
-    if value.ndim != 0 or value.dtype.kind not in "iuf" or not 0 <= value <= 1:
-        raise ValueError(f"epsilon must be from 0 to 1, got {epsilon!r}")
-    return float(value)

@@ -6,12 +6,20 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ._cross_entropy import cross_entropy_gradient
-from ._inputs import Array, as_inputs, as_logits
+from ._inputs import Array, Reduction, as_inputs, as_logits
 from ._signatures import keywords_named
 
 
 class LinearGradients(NamedTuple):
-    """dL/dW and dL/db, as `linear_gradients` returns them."""
+    """The gradients of a linear classifier, as `linear_gradients` returns them.
+
+    Attributes
+    ----------
+    weights : ndarray, shape (C, d), or (..., C, d) for the reduction "none"
+        dL/dW.
+    bias : ndarray, shape (C,), or (..., C) for the reduction "none"
+        dL/db.
+    """
 
     weights: Array
     bias: Array
@@ -24,7 +32,7 @@ def linear_gradients(
     inputs: ArrayLike,
     *,
     temperature: float = 1.0,
-    reduction: str = "mean",
+    reduction: Reduction = "mean",
 ) -> LinearGradients:
     r"""Return dL/dW and dL/db for the cross-entropy L of z = W x + b.
 

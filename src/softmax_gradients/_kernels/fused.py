@@ -63,8 +63,8 @@ def unchecked_logits(logits: ArrayLike, axis: int) -> Array:
 
     Invalid entries show in the sums of their rows: `fused_rows` leaves such rows.
     """
-    if isinstance(logits, np.ndarray):
-        last = logits.size > 0 and axis in (-1, logits.ndim - 1)
+    if type(logits) is np.ndarray:  # a masked array has more to be checked
+        last = logits.size > 0 and type(axis) is int and axis in (-1, logits.ndim - 1)
         if last and logits.dtype.char in RANGES:
             return np.asarray(logits)
     return as_logits(logits, axis=axis)
@@ -72,7 +72,7 @@ def unchecked_logits(logits: ArrayLike, axis: int) -> Array:
 
 def unchecked_targets(targets: ArrayLike, logits: Array, axis: int) -> Array:
     """Return `targets` as `as_targets` does, but check their values later."""
-    if isinstance(targets, np.ndarray):
+    if type(targets) is np.ndarray:
         last = axis in (-1, logits.ndim - 1) and targets.dtype == logits.dtype
         if last and targets.shape == logits.shape:
             return np.asarray(targets)

@@ -8,8 +8,8 @@ together. It names a mistake only if the mistake explains every result.
 from collections.abc import Callable
 from typing import Any
 
-from .._reductions import check_reduction
-from ..distillation import REDUCTIONS
+from .._inputs import check_choice
+from .._reductions import DISTILLATION_REDUCTIONS
 from ..mistakes import MISTAKES
 from ..mistakes._steps import ONE_NUMBER_A_ROW
 from ._calls import Caller, describe_arguments, temperature_parameter
@@ -114,7 +114,7 @@ def diagnose(
     check_rows(rows)
     forms = forms_asked(kind, targets)
     reduction = reduction or DEFAULT_REDUCTION.get(kind, "mean")
-    check_reduction(reduction, REDUCTIONS)
+    check_choice(reduction, DISTILLATION_REDUCTIONS, "reduction")
     if reduction == "none" and kind not in ONE_NUMBER_A_ROW:
         reduction = "sum"  # the gradient of each row's own loss
     try:

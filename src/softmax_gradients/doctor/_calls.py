@@ -8,7 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ..mistakes._steps import SECOND_ARGUMENT, Array
+from .._inputs import Array
+from ..mistakes._steps import (
+    SECOND_ARGUMENT,
+)
 from ._probes import Probe, expected_shape
 
 TEMPERATURE_NAMES = ("temperature", "T", "tau", "temp")

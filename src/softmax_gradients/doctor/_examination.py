@@ -5,7 +5,13 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ..mistakes._steps import AVERAGED, KINDS, NOTHING, Array, Shape
+from .._inputs import Array
+from ..mistakes._steps import (
+    AVERAGED,
+    KINDS,
+    NOTHING,
+    Shape,
+)
 from ._calls import Caller
 from ._matching import AT_MOST, RIGHT, Answer, Hypothesis, Matcher, agrees
 from ._numerics import numerical_mistakes

@@ -6,7 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from ..mistakes._steps import SECOND_ARGUMENT, Array
+from .._inputs import Array
+from ..mistakes._steps import (
+    SECOND_ARGUMENT,
+)
 from ._calls import Caller
 from ._probes import Probe
 from ._reference import right_answer

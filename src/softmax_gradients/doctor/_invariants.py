@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from .._inputs import Array
 from ..mistakes._steps import (
     AVERAGED,
     MATRIX_A_ROW,
@@ -13,7 +14,6 @@ from ..mistakes._steps import (
     RIGHT_POWER,
     SECOND_ARGUMENT,
     WITH_TEACHER,
-    Array,
 )
 from ._calls import Caller
 from ._probes import Probe

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .._inputs import Array
 from ..mistakes import MISTAKES
 from ..mistakes._steps import (
     NOTHING,
-    Array,
     Steps,
     core_value,
     merge,

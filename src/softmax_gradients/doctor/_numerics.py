@@ -10,10 +10,10 @@ from itertools import combinations
 
 import numpy as np
 
+from .._inputs import Array
 from ..mistakes import MISTAKES
 from ..mistakes._steps import (
     NOTHING,
-    Array,
     Steps,
     core_value,
     merge,

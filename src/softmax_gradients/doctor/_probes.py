@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from .._inputs import Array
 from ..mistakes._steps import (
     MATRIX_A_ROW,
     ONE_NUMBER_A_ROW,
     SECOND_ARGUMENT,
-    Array,
     Shape,
 )
 

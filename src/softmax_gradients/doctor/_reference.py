@@ -11,10 +11,10 @@ from .._cross_entropy import (
     cross_entropy_gradient,
     cross_entropy_temperature_gradient,
 )
+from .._inputs import Array
 from .._softmax import log_softmax_vjp, softmax, softmax_jacobian, softmax_vjp
 from ..curvature import cross_entropy_hessian
 from ..distillation import distillation_loss, kl_divergence_gradient
-from ..mistakes._steps import Array
 from ._probes import Probe
 
 DEFAULT_REDUCTION = {
@@ -22,7 +22,7 @@ DEFAULT_REDUCTION = {
     "kl_divergence_gradient": "batchmean",
 }
 
-RIGHT: Mapping[str, Callable[[Probe, str], Any]] = {
+RIGHT: Mapping[str, Callable[[Probe, Any], Any]] = {
     "softmax": lambda p, _: softmax(p.logits, temperature=p.temperature),
     "jacobian": lambda p, _: softmax_jacobian(p.logits, temperature=p.temperature),
     "vjp": lambda p, _: softmax_vjp(p.logits, p.second, temperature=p.temperature),

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._inputs import Array, as_logits, as_logits_like, as_temperature
+from .._inputs import Array, as_logits, as_logits_like, as_temperature, shown
 from .._softmax import softmax
 from ..distillation import kl_divergence_gradient
 
@@ -76,7 +76,7 @@ class Explorer:
         if not COLDEST <= self.temperature <= HOTTEST:
             raise ValueError(
                 f"temperature must be from {COLDEST} to {HOTTEST:g}, "
-                f"got {temperature!r}"
+                f"got {shown(temperature)}"
             )
 
     def __repr__(self) -> str:

@@ -44,7 +44,7 @@ def gradient_of_the_teacher() -> dict[str, Any]:
 
 def two_kinds_of_weighted_mean() -> dict[str, Any]:
     """Weight two rows by 1 and 3, and divide by N or by the sum of the weights."""
-    losses = cross_entropy([LOGITS, LOGITS], [0, 1], reduction="none")
+    losses = np.asarray(cross_entropy([LOGITS, LOGITS], [0, 1], reduction="none"))
     weights = np.array([1.0, 3.0])
     return {
         "sum w L / N": float(weights @ losses / 2),

@@ -1,8 +1,8 @@
 """Mistakes in the divergence of a teacher and a student."""
 
+from .._inputs import Array
 from ._mistake import Mistake
 from ._steps import (
-    Array,
     Steps,
     Values,
     divergence,

@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from .._inputs import Array
 from ._mistake import Mistake
 from ._steps import (
-    Array,
     Steps,
     Values,
     jacobian_product,

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from .._inputs import Array
 from ._mistake import Mistake
 from ._steps import (
-    Array,
     Steps,
     Values,
     jacobian_product,

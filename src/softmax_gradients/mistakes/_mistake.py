@@ -4,7 +4,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ._steps import Array, Steps, assemble
+from .._inputs import Array
+from ._steps import (
+    Steps,
+    assemble,
+)
 
 # The chapters of the book that entries may name as their page.
 CHAPTERS = (

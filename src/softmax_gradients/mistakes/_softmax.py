@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from .._inputs import Array
 from ._mistake import Mistake
 from ._steps import (
     KINDS,
-    Array,
     Softmax,
     Steps,
     Values,

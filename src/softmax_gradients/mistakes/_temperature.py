@@ -2,11 +2,11 @@
 
 import numpy as np
 
+from .._inputs import Array
 from ._mistake import Mistake
 from ._steps import (
     RIGHT_POWER,
     WITH_TEACHER,
-    Array,
     Scale,
     Steps,
     Values,
