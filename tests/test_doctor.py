@@ -207,7 +207,7 @@ def test_three_mistakes_together_are_all_named():
     assert {"diagonal-jacobian", "missing-temperature", "missing-batch-mean"} in [
         set(each) for each in report.explanations
     ]
-    assert report.verdict == "gradient: wrong, by 3 known mistakes together."
+    assert report.summary == "gradient: wrong, by 3 known mistakes together."
 
 
 @pytest.mark.parametrize(("kind", "function"), RIGHT)
@@ -216,7 +216,7 @@ def test_what_is_right_is_never_accused(kind, function):
     assert report.ok, str(report)
     assert not report.mistakes
     assert report.example is None
-    assert report.verdict == f"{kind}: right."
+    assert report.summary == f"{kind}: right."
 
 
 @pytest.mark.parametrize(("kind", "function", "names"), WRONG)

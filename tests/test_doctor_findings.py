@@ -29,7 +29,7 @@ def test_an_exception_is_a_finding():
     assert not report.ok
     assert not report.checked
     assert "it raises RuntimeError: not today." in str(report)
-    assert "could not be checked" in report.verdict
+    assert "could not be checked" in report.summary
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_one_row_can_be_asked_for():
     assert report.one_row is None
     assert report.checked[0] == "one row at a time"
     assert report.example.logits.shape == (3,)
-    assert report.verdict == "gradient: wrong, by a known mistake."
+    assert report.summary == "gradient: wrong, by a known mistake."
 
 
 def test_a_function_that_takes_no_row_is_told():
@@ -224,15 +224,15 @@ def test_a_numerical_mistake_alone_is_right_at_ordinary_logits():
         e = np.exp(z)
         return e / e.sum(axis=1, keepdims=True)
 
-    verdict = diagnose(softmax, "softmax").verdict
+    summary = diagnose(softmax, "softmax").summary
     told = "right at ordinary logits, fails at large ones: missing-shift"
-    assert verdict == f"softmax: {told}."
+    assert summary == f"softmax: {told}."
 
     def gradient(z, t):
         return -t * (1 - softmax(z)) / len(z)
 
-    verdict = diagnose(gradient, "gradient").verdict
-    assert verdict == "gradient: wrong, by 2 known mistakes together."
+    summary = diagnose(gradient, "gradient").summary
+    assert summary == "gradient: wrong, by 2 known mistakes together."
 
 
 @pytest.mark.parametrize(

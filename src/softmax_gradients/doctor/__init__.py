@@ -20,9 +20,9 @@ from ._invariants import invariants
 from ._matching import RIGHT, Hypothesis, Matcher, forms_in
 from ._probes import Probe
 from ._reference import DEFAULT_REDUCTION
-from ._report import Report
+from ._report import Convention, Report
 
-__all__ = ["Example", "Factor", "Report", "assert_correct", "diagnose"]
+__all__ = ["Convention", "Example", "Factor", "Report", "assert_correct", "diagnose"]
 
 
 def diagnose(
@@ -120,12 +120,12 @@ def diagnose(
     try:
         temperature = temperature_parameter(function, kind)
     except TypeError as error:
-        return Report(kind, ok=False, findings=(f"The function {error}.",))
+        return Report(kind, "unusable", findings=(f"The function {error}.",))
     caller = Caller(function, kind, reduction, to_array, temperature)
     examination = Examination(caller, forms, seed, sequences, rows)
     formulas = examination.take()
     if not examination.taken:
-        return Report(kind, ok=False, findings=unusable(examination))
+        return Report(kind, "unusable", findings=unusable(examination))
     return examined(examination, formulas)
 
 
@@ -194,11 +194,12 @@ def examined(examination: Examination, formulas: list[Hypothesis]) -> Report:
         )
     )
     ok = formula_is_right and not numerical
+    verdict = "right" if ok else "mistake" if explanations else "unknown"
     factor = None if formula_is_right else fitted_factor(examination.answers)
     slugs = dict.fromkeys(slug for each in explanations for slug in each)
     return Report(
         kind=caller.kind,
-        ok=ok,
+        verdict=verdict,
         mistakes=tuple(MISTAKES[slug] for slug in slugs),
         explanations=explanations,
         factor=factor,

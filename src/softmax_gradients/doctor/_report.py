@@ -9,6 +9,28 @@ from ._factor import Factor
 from ._invariants import SUMS_TO_ONE, SUMS_TO_ZERO
 from ._plain import plain
 
+VERDICTS = ("right", "convention", "mistake", "unknown", "unusable")
+
+
+@dataclass(frozen=True)
+class Convention:
+    """What a function does in another way than it was asked, and is right in.
+
+    Attributes
+    ----------
+    option : str
+        What to give to `diagnose` if it is meant, as in ``reduction="sum"``.
+    sentence : str
+        What the function does, in words.
+    """
+
+    option: str
+    sentence: str
+
+    def to_dict(self) -> dict[str, str]:
+        """Return the convention as strings."""
+        return {"option": self.option, "sentence": self.sentence}
+
 
 @dataclass(frozen=True)
 class Report:
@@ -18,9 +40,13 @@ class Report:
     ----------
     kind : str
         The kind of function that was asked for.
-    ok : bool
-        Whether the formula is right for logits with |z/T| <= 30, and no mistake of
-        the catalogue was found.
+    verdict : {"right", "convention", "mistake", "unknown", "unusable"}
+        "right" as it was asked: the formula, for logits with |z/T| <= 30, and no
+        mistake of the catalogue was found. "convention": right, if what
+        `conventions` lists is meant. "mistake": wrong, by mistakes of the catalogue.
+        "unknown": wrong, by none of them. "unusable": nothing could be checked.
+    conventions : tuple of Convention
+        In what the function differs from what was asked, without being wrong.
     mistakes : tuple of Mistake
         The mistakes that explain every result, most likely first.
     explanations : tuple of tuple of str
@@ -47,7 +73,8 @@ class Report:
     """
 
     kind: str
-    ok: bool
+    verdict: str
+    conventions: tuple[Convention, ...] = ()
     mistakes: tuple[Mistake, ...] = ()
     explanations: tuple[tuple[str, ...], ...] = ()
     factor: Factor | None = None
@@ -77,7 +104,12 @@ class Report:
         return f" (in the example: {show(total)})"
 
     @property
-    def verdict(self) -> str:
+    def ok(self) -> bool:
+        """Whether the function is right as it was asked."""
+        return self.verdict == "right"
+
+    @property
+    def summary(self) -> str:
         """One line that says what was found, and first what one row alone shows."""
         if self.one_row is None:
             return f"{self.kind}: {self.judgement}."
@@ -118,7 +150,7 @@ class Report:
 
     def __str__(self) -> str:
         """Return the report for a terminal."""
-        lines = [self.verdict]
+        lines = [self.summary]
         lines += [self.advice] if self.advice else []
         for mistake in self.leading():
             lines += ["", f"{mistake.slug}: {mistake.title}."]
@@ -139,7 +171,7 @@ class Report:
 
     def _repr_markdown_(self) -> str:
         """Return the report for a notebook, with links to the book's pages."""
-        lines = [f"**{self.verdict}**", self.advice]
+        lines = [f"**{self.summary}**", self.advice]
         for mistake in self.leading():
             slug = mistake.slug
             lines.append(
@@ -165,6 +197,8 @@ class Report:
             "kind": self.kind,
             "ok": self.ok,
             "verdict": self.verdict,
+            "summary": self.summary,
+            "conventions": [each.to_dict() for each in self.conventions],
             "mistakes": [
                 {
                     "slug": mistake.slug,

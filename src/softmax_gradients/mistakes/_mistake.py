@@ -53,6 +53,9 @@ class Mistake:
         For each kind, words for each of its forms, where they are worth telling.
     numerical : bool
         Whether the formula is right, and only large logits show the mistake.
+    right_if : str
+        For what is no mistake under another convention: what one has to mean, to
+        follow "right if", as in "you meant the sum over the batch"; else empty.
     demonstration : callable, optional
         For a mistake that the result of no such function can show: returns, by
         name, numbers that show it.
@@ -70,6 +73,7 @@ class Mistake:
     kinds: Mapping[str, tuple[Steps, ...]] = field(default_factory=dict)
     forms: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     numerical: bool = False
+    right_if: str = ""
     demonstration: Callable[[], dict[str, Any]] | None = None
     counterexample: Callable[[], dict[str, Any]] | None = None
 
