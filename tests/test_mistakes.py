@@ -95,7 +95,6 @@ def test_every_entry_is_complete(entry):
     assert entry.title
     assert entry.giveaway.endswith(".")
     assert entry.wrong != entry.right
-    assert entry.sources
     assert entry.page in CHAPTERS
     assert set(entry.kinds) <= set(KINDS)
     ways = [bool(entry.kinds), entry.demonstration is not None, entry.belief]

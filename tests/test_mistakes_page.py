@@ -5,7 +5,6 @@ from pathlib import Path
 
 import generated
 import mistakes_page
-import pytest
 
 from softmax_gradients.mistakes import CHAPTERS, MISTAKES
 
@@ -29,17 +28,13 @@ def test_the_chapters_exist():
     assert set(CHAPTERS) <= listed
 
 
-@pytest.mark.parametrize(
-    ("text", "link"),
-    [
-        ("owner/name#12", "https://github.com/owner/name/issues/12"),
-        ("owner/na.me PR#3", "https://github.com/owner/na.me/pull/3"),
-        ("pytorch#2259", None),
-        ("lecture notes", None),
-    ],
-)
-def test_threads_are_linked_where_the_repository_is_known(text, link):
-    assert mistakes_page.source(text) == (f"[{text}]({link})" if link else text)
+def test_sources_are_linked_and_say_what_they_show():
+    for entry in MISTAKES.values():
+        section = mistakes_page.section(entry)
+        for name in entry.sources:
+            cited = mistakes_page.EVIDENCE[name]
+            assert f"  - [{name}]({cited['url']}): {cited['shows']}" in section
+        assert ("No public thread read." in section) is not bool(entry.sources)
 
 
 def test_the_committed_page_includes_what_is_generated(tmp_path, monkeypatch):

@@ -1,18 +1,19 @@
 """Sphinx extension: the catalogue of mistakes as a page, written from the code.
 
 It writes book/_generated/mistakes.md when the build starts; the committed page
-book/mistakes.md includes it. Each entry has its slug as anchor.
+book/mistakes.md includes it. Each entry has its slug as anchor, and each of its
+sources the address and the words of sources/evidence.toml.
 """
 
-import re
+import tomllib
+from pathlib import Path
 
 import generated
 
 from softmax_gradients.mistakes import THEMES
 
-THREAD = re.compile(
-    r"(?P<owner>[\w.-]+)/(?P<name>[\w.-]+)(?P<pull> PR)?#(?P<number>\d+)"
-)
+ROOT = Path(__file__).parents[1]
+EVIDENCE = tomllib.loads((ROOT / "sources" / "evidence.toml").read_text("utf-8"))
 
 
 def table(entries):
@@ -21,14 +22,13 @@ def table(entries):
     return "\n".join(lines)
 
 
-def source(text):
-    """A link where the text names a thread of a repository, else the text."""
-    thread = THREAD.fullmatch(text)
-    if thread is None:
-        return text
-    part = "pull" if thread["pull"] else "issues"
-    address = f"https://github.com/{thread['owner']}/{thread['name']}"
-    return f"[{text}]({address}/{part}/{thread['number']})"
+def seen_in(names):
+    """Return the item with the threads and files in which a mistake was seen."""
+    if not names:
+        return "- No public thread read."
+    cited = [(name, EVIDENCE[name]) for name in names]
+    lines = [f"  - [{name}]({each['url']}): {each['shows']}" for name, each in cited]
+    return "\n".join(["- Seen in:", *lines])
 
 
 def shows(entry):
@@ -59,7 +59,7 @@ def section(entry):
             f"- How to see it: {entry.giveaway}",
             f"- {shows(entry).replace('...', repr(slug))}",
             f"- Explained in {{doc}}`{entry.page}`.",
-            f"- Seen in: {'; '.join(map(source, entry.sources))}.",
+            seen_in(entry.sources),
         )
     )
 

@@ -71,7 +71,7 @@ ENTRIES = (
         right=r"T^2\,\frac{q - p}{T} = \frac{\tilde z - \tilde v}{C} + O(1/T)",
         giveaway="Its norm still moves with T: it settles only as T grows.",
         page="high-temperature-limit",
-        sources=("a common paraphrase", "keras-io PR#870"),
+        sources=(),
         counterexample=scaled_gradients,
     ),
     Mistake(
@@ -82,7 +82,7 @@ ENTRIES = (
         right=r"H(p, q) = \mathrm{KL}(p \,\|\, q) + H(p),\quad H(p) \text{ without } z",
         giveaway="Their difference does not change with the student's logits.",
         page="temperature",
-        sources=("haitongli#2", "distillm#7", "yjxiong/caffe#171"),
+        sources=(),
         counterexample=loss_minus_divergence,
     ),
     Mistake(
@@ -94,14 +94,7 @@ ENTRIES = (
         giveaway="The value is the same at every m, so its derivative is zero: take "
         "the maximum as a constant.",
         page="gradient-doctor",
-        sources=(
-            "jax PR#2260",
-            "jax#13529",
-            "jax PR#16094",
-            "tinygrad PR#17088",
-            "allennlp#635",
-            "kcxain/dlsys#4",
-        ),
+        sources=(),
         counterexample=log_sums_at_any_shift,
     ),
     Mistake(
@@ -114,7 +107,7 @@ ENTRIES = (
         giveaway="Evaluate both: softmax ignores shifts, and a factor is a "
         "temperature.",
         page="temperature",
-        sources=("a forum post", "an exercise of Dive into Deep Learning"),
+        sources=(),
         counterexample=shifted_and_scaled,
     ),
 )

@@ -115,11 +115,7 @@ ENTRIES = (
         right=r"\alpha\,T^2\,\mathrm{KL} + (1 - \alpha)\,H",
         giveaway="The ratio of the two gradients is as if there were no T^2 at all.",
         page="distillation",
-        sources=(
-            "akimach/tensorflow-distillation-examples#1",
-            "haitongli mnist/distill_mnist.py",
-            "labml, with a weight of 100",
-        ),
+        sources=(),
         demonstration=square_on_both_losses,
     ),
     Mistake(
@@ -132,13 +128,7 @@ ENTRIES = (
         giveaway="The teacher's logits have a gradient; it should not exist. "
         "Evaluation mode does not stop it.",
         page="distillation",
-        sources=(
-            "pytorch/translate PR#391",
-            "haitongli#25",
-            "tensorflow#26495",
-            "minigo PR#149",
-            "trl PR#6526",
-        ),
+        sources=(),
         demonstration=gradient_of_the_teacher,
     ),
     Mistake(
@@ -149,14 +139,7 @@ ENTRIES = (
         r"computes}",
         giveaway="With one row the weight has no effect.",
         page="gradient-doctor",
-        sources=(
-            "pytorch#40560",
-            "pytorch PR#40991",
-            "pytorch#25571",
-            "pytorch#8062",
-            "pytorch#50528",
-            "pytorch#65329",
-        ),
+        sources=(),
         demonstration=two_kinds_of_weighted_mean,
     ),
     Mistake(
@@ -168,15 +151,7 @@ ENTRIES = (
         giveaway="The targets sum to 2 - epsilon or 1 + epsilon - epsilon/C. "
         "epsilon/(C - 1) on the other classes is right with a larger epsilon.",
         page="distillation",
-        sources=(
-            "ConvE#55",
-            "pytorch-randaugment#30",
-            "fastai PR#1814",
-            "mindspore#73",
-            "pytorch#7455",
-            "MiSLAS#4",
-            "mmpretrain PR#285",
-        ),
+        sources=(),
         demonstration=three_smoothed_labels,
     ),
     Mistake(
@@ -187,11 +162,7 @@ ENTRIES = (
         giveaway="Afterwards the rows of q sum to zero. The doctor reports a "
         "function that changes its arguments.",
         page="gradient-doctor",
-        sources=(
-            "the case study of the CS231n notes",
-            "ggml PR#1521",
-            "llama.cpp PR#27096",
-        ),
+        sources=(),
         demonstration=probabilities_after_the_gradient,
     ),
     Mistake(
@@ -201,13 +172,7 @@ ENTRIES = (
         right=r"\text{the same in float64 with } h \approx 6 \cdot 10^{-6}",
         giveaway="The error grows as h shrinks: rounding, divided by h.",
         page="gradient-doctor",
-        sources=(
-            "Paddle#4283",
-            "chainer#3046",
-            "chainer#580",
-            "pasteurlabs/tesseract-core#740",
-            "the CS231n notes, neural-networks-3",
-        ),
+        sources=(),
         demonstration=errors_of_finite_differences,
     ),
 )

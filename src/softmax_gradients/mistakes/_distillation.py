@@ -38,7 +38,7 @@ ENTRIES = (
         right=r"\operatorname{softmax}(z/T) - \operatorname{softmax}(v/T)",
         giveaway="The gradient at z = v should be zero and is not.",
         page="distillation",
-        sources=("huawei-noah TinyBERT#11", "trl PR#6526"),
+        sources=(),
         kinds={"distillation_loss": ONE_SIDED, "kl_divergence_gradient": ONE_SIDED},
     ),
     Mistake(
@@ -48,13 +48,7 @@ ENTRIES = (
         right=r"T^2\,\mathrm{KL}(p \,\|\, q)",
         giveaway="As T grows its gradient falls like 1/T^2 beside the hard loss.",
         page="distillation",
-        sources=(
-            "keras-io#869",
-            "keras-io PR#870",
-            "IntelLabs/distiller#122",
-            "TropComplique#2",
-            "fmcp#10",
-        ),
+        sources=(),
         kinds={"distillation_loss": (Steps(power=0),)},
     ),
     Mistake(
@@ -65,7 +59,7 @@ ENTRIES = (
         giveaway="The loss can be negative, and at z = v neither it nor its gradient "
         "-J p is zero.",
         page="distillation",
-        sources=("pytorch#5282", "ProDA#20", "ProDA#43", "lightly PR#1341"),
+        sources=(),
         kinds={
             "distillation_loss": (Steps(core=probabilities_for_log),),
             "kl_divergence_gradient": (
@@ -81,7 +75,7 @@ ENTRIES = (
         giveaway="The loss is NaN, the logarithm of a negative number; the gradient "
         "is finite and wrong.",
         page="distillation",
-        sources=("nlp-with-transformers#94", "vit-pytorch#289", "DG-Net#18"),
+        sources=(),
         kinds={
             "kl_divergence_gradient": (
                 Steps(
@@ -100,13 +94,7 @@ ENTRIES = (
         giveaway="Its gradient is q (log(q/p) - KL(q || p))/T, not (q - p)/T; it "
         "forgives a student that drops a class of the teacher.",
         page="distillation",
-        sources=(
-            "aprender PR#2153",
-            "trl PR#4935",
-            "trl PR#3043",
-            "twinkle PR#112",
-            "S2SD#3",
-        ),
+        sources=(),
         kinds={
             "distillation_loss": (Steps(core=reverse_divergence),),
             "kl_divergence_gradient": (Steps(core=reverse_gradient),),
@@ -120,7 +108,7 @@ ENTRIES = (
         giveaway="The loss is the reversed divergence and the gradient has the "
         "opposite sign; in a trainer the teacher learns and the student does not.",
         page="distillation",
-        sources=("labml#66", "keras-io at commit 1da2fde"),
+        sources=(),
         kinds={
             "distillation_loss": (Steps(core=reverse_divergence),),
             "kl_divergence_gradient": (Steps(sign=-1.0),),

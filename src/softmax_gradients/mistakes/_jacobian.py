@@ -57,14 +57,7 @@ ENTRIES = (
         giveaway="Each row should sum to zero and sums to -sum t (1 - q)/T; for a "
         "class index only the entry of that class is not zero.",
         page="summation-mistake",
-        sources=(
-            SEPARATE,
-            "deeplearning4j/libnd4j#440",
-            "RoboticsClubIITJ PR#153",
-            "neuroph#37",
-            "rasmusbergpalm/DeepLearnToolbox#113",
-            "datascience.stackexchange 64746",
-        ),
+        sources=(),
         kinds={
             "jacobian": (Steps(core=diagonal_jacobian),),
             "vjp": (DIAGONAL_VJP,),
@@ -84,7 +77,7 @@ ENTRIES = (
         giveaway="The true row sums are all zero, since softmax does not see a "
         "shift: a derivative that was summed holds nothing.",
         page="summation-mistake",
-        sources=(SEPARATE,),
+        sources=(),
         kinds={
             "vjp": (DIAGONAL_VJP, ZEROS),
             "gradient": (DIAGONAL_GRADIENT, ZEROS),
@@ -98,7 +91,7 @@ ENTRIES = (
         r"i \ne j",
         giveaway="Move one logit: every probability changes.",
         page="softmax-jacobian",
-        sources=("comments of math.stackexchange 3789676",),
+        sources=(),
         kinds={
             "jacobian": (Steps(core=diagonal_jacobian),),
             "vjp": (DIAGONAL_VJP,),
@@ -114,12 +107,7 @@ ENTRIES = (
         giveaway="Flipped as a whole: the loss rises along the step. Flipped off the "
         "diagonal: rows no longer sum to zero.",
         page="softmax-jacobian",
-        sources=(
-            "older Stan Math documentation of log_softmax",
-            "peterroelants PR#24",
-            "mantasu/cs231n#10",
-            "an exercise of Murphy as re-typed on transtutors",
-        ),
+        sources=(),
         kinds={
             "jacobian": (OPPOSITE, Steps(core=added_outer_product)),
             "vjp": (
@@ -163,11 +151,7 @@ ENTRIES = (
         giveaway="Rows do not sum to zero. A cotangent of ones gives q/T and should "
         "give zero.",
         page="jacobian-structure",
-        sources=(
-            "HomericIntelligence/Odyssey#2134",
-            "dart_matrix softmaxDeriv on pub.dev",
-            "cTensor PR#31",
-        ),
+        sources=(),
         kinds={
             "vjp": (Steps(core=lambda x: x.probs * x.cotangent),),
             "gradient": (Steps(core=lambda x: -x.targets),),
@@ -182,16 +166,7 @@ ENTRIES = (
         giveaway="Rows do not sum to zero, but the products with q do: this Jacobian, "
         "unlike softmax's, is not symmetric.",
         page="jacobian-structure",
-        sources=(
-            "oneDNN#616",
-            "mlpack#2360",
-            "mlpack#3468",
-            "mlpack PR#3469",
-            "TVM PR#1201",
-            "MIOpen#112",
-            "NNlib.jl#68",
-            "NNlib.jl PR#126",
-        ),
+        sources=(),
         kinds={
             "log_softmax_vjp": (
                 Steps(core=lambda x: x.cotangent - total(x.probs * x.cotangent)),
@@ -212,16 +187,7 @@ ENTRIES = (
         giveaway="The ones vector is not mapped to zero. Twice the diagonal is a "
         "valid upper bound, not the Hessian.",
         page="curvature",
-        sources=(
-            "math.stackexchange 4340719",
-            "EvoTrees PR#359",
-            "xgboost#638",
-            "xgboost#2485",
-            "xgboost#5769",
-            "d2l forum t/46",
-            "stats.stackexchange 583572",
-            "stats.stackexchange 525042",
-        ),
+        sources=(),
         kinds={
             "hessian": (
                 Steps(core=diagonal_jacobian),

@@ -115,10 +115,7 @@ ENTRIES = (
         "q - t: right for the cross-entropy, not for the loss that is reported. "
         "Finite differences of that loss disagree.",
         page="summation-mistake",
-        sources=(
-            "eriklindernoren/ML-From-Scratch#71",
-            "SebLague/Neural-Network-Experiments PR#5",
-        ),
+        sources=(),
         kinds={"loss": (BINARY_LOSS,)},
     ),
     Mistake(
@@ -129,7 +126,7 @@ ENTRIES = (
         giveaway="The loss is too large by -sum (1 - t) log(1 - q); its gradient is "
         "J h with h = (q - t)/(q(1 - q)), not q - t.",
         page="summation-mistake",
-        sources=("GitYCC/machine-learning-papers-summary, notes on distillation",),
+        sources=(),
         kinds={"loss": (BINARY_LOSS,), "gradient": (Steps(core=binary_gradient),)},
     ),
     Mistake(
@@ -140,13 +137,7 @@ ENTRIES = (
         giveaway="Targets of zero should give a gradient of zero and give q/T; a row "
         "sums to (1 - sum t)/T.",
         page="kronecker-delta",
-        sources=(
-            "tensorflow#60314",
-            "tensorflow#15079",
-            "tensorflow PR#49178",
-            "SauersML/gam#453",
-            "kvark/meganeura PR#102",
-        ),
+        sources=(),
         kinds={
             "loss": (Steps(core=one_log_sum),),
             "gradient": (Steps(core=lambda x: x.probs - x.targets),),
@@ -169,13 +160,7 @@ ENTRIES = (
         giveaway="-t/q grows without bound and its rows do not sum to zero; J(q - t) "
         "goes through the Jacobian a second time and is far too small.",
         page="softmax-jacobian",
-        sources=(
-            "apache/mxnet src/operator/softmax_output.cc",
-            "apache/mxnet PR#7944",
-            "yjxiong/caffe#171",
-            "april-ann#5",
-            "hankcs/CS224n#17",
-        ),
+        sources=(),
         kinds={
             "gradient": (
                 Steps(core=lambda x: -x.targets / x.probs, power=0),
@@ -212,12 +197,7 @@ ENTRIES = (
         giveaway="The loss stops near -log(epsilon), and the gradient vanishes where "
         "the model is most wrong: it is multiplied by q_y/(q_y + epsilon).",
         page="every-digit",
-        sources=(
-            "Lasagne#567",
-            "tensorforce PR#96",
-            "keras#17634",
-            "keras#11801",
-        ),
+        sources=(),
         kinds={
             "loss": tuple(
                 loss_through(guard(epsilon))
@@ -254,7 +234,7 @@ ENTRIES = (
         giveaway="An infinite loss where a logit is about 745 below the "
         "largest; in float32 where it is about 104 below.",
         page="every-digit",
-        sources=("pytorch#1620", "Theano#3162", "NNlib.jl#68", "straight-dope#3"),
+        sources=(),
         kinds={
             "loss": (LOG_OF_PROBS,),
             "distillation_loss": (
@@ -275,7 +255,7 @@ ENTRIES = (
         giveaway="A loss of NaN where a class has probability 0, while the gradient "
         "is finite.",
         page="distillation",
-        sources=("a PyTorch tutorial at commit c53e7d4",),
+        sources=(),
         kinds={
             "loss": (
                 Steps(core=lambda x: -(x.targets * np.log(x.probs)).sum(axis=-1)),

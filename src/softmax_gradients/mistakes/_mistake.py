@@ -45,7 +45,9 @@ class Mistake:
     page : str
         The chapter that explains it.
     sources : tuple of str
-        Public threads and repositories in which it was seen.
+        Where it was seen in public: names of threads and files that were read, as
+        in "owner/repository#12". The page of the catalogue links each and says what
+        it shows. Empty where none was found.
     kinds : mapping of str to tuple of Steps
         For each kind of function in which it can show, the steps of the right
         computation that it replaces; several where it has several forms.

@@ -134,14 +134,7 @@ ENTRIES = (
         giveaway="The loss cannot fall below log(e + C - 1) - 1 however sure the "
         "logits are; no entry of r exceeds e/(e + C - 1).",
         page="gradient-doctor",
-        sources=(
-            "tflearn PR#562",
-            "Safe-DS#581",
-            "DSSM#2",
-            "DANN#7",
-            "dstc-noesis#18",
-            "Deeplab#2",
-        ),
+        sources=(),
         kinds={
             "softmax": TWICE,
             "loss": TWICE,
@@ -166,14 +159,7 @@ ENTRIES = (
         right=r"q_{ni} = \frac{e^{z_{ni}}}{\sum_j e^{z_{nj}}}",
         giveaway="The columns of q sum to one, and the rows do not.",
         page="gradient-doctor",
-        sources=(
-            "d2l-en PR#2274",
-            "euclidesdb#2",
-            "MicrosoftDocs PR#21",
-            "DRLinAction#32",
-            "nntrainer PR#430",
-            "aprender PR#2152",
-        ),
+        sources=(),
         kinds=in_every_kind(along_rows),
     ),
     Mistake(
@@ -184,7 +170,7 @@ ENTRIES = (
         giveaway="All of q together sums to one: right for one row alone, and off "
         "for two.",
         page="gradient-doctor",
-        sources=("the one-row code of many answers, given a batch",),
+        sources=(),
         kinds=in_every_kind(over_everything),
     ),
     Mistake(
@@ -195,7 +181,7 @@ ENTRIES = (
         giveaway="An error about shapes unless N = C; then it runs, and the rows of "
         "q do not sum to one.",
         page="gradient-doctor",
-        sources=("HandyRL PR#209", "d2l-vi PR#969"),
+        sources=(),
         kinds=in_every_kind(
             unshifted_without_keepdims,
             without_keepdims,
@@ -210,7 +196,7 @@ ENTRIES = (
         right=r"q_i = \frac{e^{z_i - m}}{\sum_j e^{z_j - m}},\quad m = \max_j z_j",
         giveaway="NaN at logits near 1000 and near -1000; right at 400.",
         page="every-digit",
-        sources=("the code of the thread on separate derivatives",),
+        sources=(),
         kinds=in_every_kind(unshifted, unshifted_log_sum),
         numerical=True,
     ),
@@ -222,7 +208,7 @@ ENTRIES = (
         giveaway="Added: overflows at half the size (NaN at 400). max(0, m): NaN "
         "where all logits are near -1000.",
         page="gradient-doctor",
-        sources=("loredart_nn", "FluxML/NNlib.jl PR#43"),
+        sources=(),
         kinds=in_every_kind(shifted_upwards, shifted_by_positive_part),
         numerical=True,
     ),
@@ -233,7 +219,7 @@ ENTRIES = (
         right=r"e^{z_{ni} - \max_j z_{nj}}",
         giveaway="A row 1000 below the largest of the batch is 0/0 = NaN.",
         page="gradient-doctor",
-        sources=("crysx_nn#7", "mantasu/cs231n softmax.py", "apache/singa PR#540"),
+        sources=(),
         kinds=in_every_kind(shifted_by_global_maximum),
         numerical=True,
     ),

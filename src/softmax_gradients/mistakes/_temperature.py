@@ -77,10 +77,7 @@ ENTRIES = (
         giveaway="Divide by (q - t)/T: the ratio is 1/T. Only the limit of large T "
         "with a softened teacher falls like 1/T^2; with fixed targets it never does.",
         page="temperature",
-        sources=(
-            "comments of math.stackexchange 3789676",
-            "math.stackexchange 4513826",
-        ),
+        sources=(),
         kinds={kind: (Steps(power=-2),) for kind in DERIVATIVES},
     ),
     Mistake(
@@ -91,7 +88,7 @@ ENTRIES = (
         giveaway="Right at T = 1. Else T times too large, in the right direction; "
         "where T is ignored altogether nothing changes with it.",
         page="temperature",
-        sources=("bowang-lab/BLEEP#5",),
+        sources=(),
         kinds={
             **{kind: (Steps(power=0), ignored(kind)) for kind in DERIVATIVES},
             "softmax": (ignored("softmax"),),
@@ -115,7 +112,7 @@ ENTRIES = (
         right=r"q = \operatorname{softmax}(z/T)",
         giveaway="A larger T makes the probabilities sharper.",
         page="temperature",
-        sources=("EFS calibration#13", "bowang-lab/BLEEP#5"),
+        sources=(),
         kinds={
             **{
                 kind: (scaled(kind, multiplied), scaled(kind, multiplied, power=1))
@@ -141,7 +138,7 @@ ENTRIES = (
         right=r"q = \operatorname{softmax}(z/T)",
         giveaway="The probabilities at T are those that belong to T^2; right at T = 1.",
         page="temperature",
-        sources=("Adibvafa/CodonTransformer PR#20",),
+        sources=(),
         kinds={
             **{
                 kind: (
@@ -171,7 +168,7 @@ ENTRIES = (
         giveaway="At T > 1 the exponentials sum to more than one. A second softmax "
         "over them would be right.",
         page="temperature",
-        sources=("MoonshotAI/Kimi-Audio PR#161", "uchicago-cs/deepdish#17"),
+        sources=(),
         kinds={
             "softmax": (UNRENORMALISED,),
             "loss": (UNRENORMALISED,),
@@ -187,7 +184,7 @@ ENTRIES = (
         r"q = \operatorname{softmax}(z/T)",
         giveaway="T times the Jacobian should change with T, and does not.",
         page="temperature",
-        sources=("lecture notes with initials RZ, section 14.1",),
+        sources=(),
         kinds=dict.fromkeys(
             ("jacobian", "vjp", "log_softmax_vjp", "gradient", "hessian"), (AT_ONE,)
         ),
@@ -200,7 +197,7 @@ ENTRIES = (
         giveaway="Descent drives T the wrong way, down to zero or below; a finite "
         "difference in T has the other sign.",
         page="temperature",
-        sources=("gpleiss/temperature_scaling#31", "dirichletcal#3"),
+        sources=(),
         kinds={"temperature_gradient": (Steps(sign=-1.0),)},
     ),
     Mistake(
@@ -211,7 +208,7 @@ ENTRIES = (
         giveaway="Rows sum to the difference of the means over T^2, not to zero. "
         "Equal means would be enough.",
         page="high-temperature-limit",
-        sources=("math.stackexchange 3579546",),
+        sources=(),
         kinds={
             "kl_divergence_gradient": (Steps(core=difference_over_classes, power=-2),)
         },
@@ -224,7 +221,7 @@ ENTRIES = (
         giveaway="It is linear in the logits: twice the logits give exactly twice "
         "the gradient, which cannot exceed 1/T.",
         page="high-temperature-limit",
-        sources=("readers of equation 4 of Hinton, Vinyals and Dean (2015)",),
+        sources=(),
         kinds={
             "kl_divergence_gradient": (
                 Steps(core=centred_difference_over_classes, power=-2),
