@@ -57,7 +57,14 @@ ENTRIES = (
         giveaway="Each row should sum to zero and sums to -sum t (1 - q)/T; for a "
         "class index only the entry of that class is not zero.",
         page="summation-mistake",
-        sources=(),
+        sources=(
+            "deeplearning4j/libnd4j#440",
+            "emer/axon#12",
+            "RubixML/ML#438",
+            "Apiquet/DeepLearningFrameworkFromScratchCpp#1",
+            "neuroph/neuroph#37",
+            "rasmusbergpalm/DeepLearnToolbox#113",
+        ),
         kinds={
             "jacobian": (Steps(core=diagonal_jacobian),),
             "vjp": (DIAGONAL_VJP,),
@@ -107,7 +114,10 @@ ENTRIES = (
         giveaway="Flipped as a whole: the loss rises along the step. Flipped off the "
         "diagonal: rows no longer sum to zero.",
         page="softmax-jacobian",
-        sources=(),
+        sources=(
+            "peterroelants/peterroelants.github.io#24",
+            "fastai/fastbook#478",
+        ),
         kinds={
             "jacobian": (OPPOSITE, Steps(core=added_outer_product)),
             "vjp": (
@@ -151,7 +161,10 @@ ENTRIES = (
         giveaway="Rows do not sum to zero. A cotangent of ones gives q/T and should "
         "give zero.",
         page="jacobian-structure",
-        sources=(),
+        sources=(
+            "HomericIntelligence/Odyssey#2134",
+            "pocketpy/cTensor#31",
+        ),
         kinds={
             "vjp": (Steps(core=lambda x: x.probs * x.cotangent),),
             "gradient": (Steps(core=lambda x: -x.targets),),
@@ -166,7 +179,10 @@ ENTRIES = (
         giveaway="Rows do not sum to zero, but the products with q do: this Jacobian, "
         "unlike softmax's, is not symmetric.",
         page="jacobian-structure",
-        sources=(),
+        sources=(
+            "uxlfoundation/oneDNN#616",
+            "apache/tvm#1201",
+        ),
         kinds={
             "log_softmax_vjp": (
                 Steps(core=lambda x: x.cotangent - total(x.probs * x.cotangent)),
@@ -187,7 +203,13 @@ ENTRIES = (
         giveaway="The ones vector is not mapped to zero. Twice the diagonal is a "
         "valid upper bound, not the Hessian.",
         page="curvature",
-        sources=(),
+        sources=(
+            "dmlc/xgboost#638",
+            "dmlc/xgboost#2485",
+            "dmlc/xgboost#5769",
+            "dmlc/xgboost#10258",
+            "Evovest/EvoTrees.jl#359",
+        ),
         kinds={
             "hessian": (
                 Steps(core=diagonal_jacobian),

@@ -137,7 +137,13 @@ ENTRIES = (
         giveaway="Targets of zero should give a gradient of zero and give q/T; a row "
         "sums to (1 - sum t)/T.",
         page="kronecker-delta",
-        sources=(),
+        sources=(
+            "tensorflow/tensorflow#60314",
+            "SauersML/gam#453",
+            "tensorflow/tensorflow#2327",
+            "PaddlePaddle/Paddle#63678",
+            "tensorflow/tensorflow#49178",
+        ),
         kinds={
             "loss": (Steps(core=one_log_sum),),
             "gradient": (Steps(core=lambda x: x.probs - x.targets),),
@@ -160,7 +166,7 @@ ENTRIES = (
         giveaway="-t/q grows without bound and its rows do not sum to zero; J(q - t) "
         "goes through the Jacobian a second time and is far too small.",
         page="softmax-jacobian",
-        sources=(),
+        sources=("apache/mxnet#7944",),
         kinds={
             "gradient": (
                 Steps(core=lambda x: -x.targets / x.probs, power=0),
@@ -197,7 +203,11 @@ ENTRIES = (
         giveaway="The loss stops near -log(epsilon), and the gradient vanishes where "
         "the model is most wrong: it is multiplied by q_y/(q_y + epsilon).",
         page="every-digit",
-        sources=(),
+        sources=(
+            "Lasagne/Lasagne#567",
+            "keras-team/keras#17634",
+            "iesl/box-embeddings#9",
+        ),
         kinds={
             "loss": tuple(
                 loss_through(guard(epsilon))
@@ -234,7 +244,14 @@ ENTRIES = (
         giveaway="An infinite loss where a logit is about 745 below the "
         "largest; in float32 where it is about 104 below.",
         page="every-digit",
-        sources=(),
+        sources=(
+            "deeplearning4j/deeplearning4j#785",
+            "Theano/Theano#3162",
+            "FluxML/NNlib.jl#68",
+            "tensorflow/models#181",
+            "NVIDIA/apex#379",
+            "zackchase/mxnet-the-straight-dope#382",
+        ),
         kinds={
             "loss": (LOG_OF_PROBS,),
             "distillation_loss": (
@@ -255,7 +272,7 @@ ENTRIES = (
         giveaway="A loss of NaN where a class has probability 0, while the gradient "
         "is finite.",
         page="distillation",
-        sources=(),
+        sources=("OpenBMB/ModelCenter#14",),
         kinds={
             "loss": (
                 Steps(core=lambda x: -(x.targets * np.log(x.probs)).sum(axis=-1)),

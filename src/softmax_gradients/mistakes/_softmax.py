@@ -134,7 +134,16 @@ ENTRIES = (
         giveaway="The loss cannot fall below log(e + C - 1) - 1 however sure the "
         "logits are; no entry of r exceeds e/(e + C - 1).",
         page="gradient-doctor",
-        sources=(),
+        sources=(
+            "jaehong31/CGES#1",
+            "tflearn/tflearn#562",
+            "nishnik/Deep-Semantic-Similarity-Model-PyTorch#2",
+            "jindongwang/Deep-learning-activity-recognition#10",
+            "Lightning-Universe/lightning-bolts#654",
+            "nfmcclure/tensorflow_cookbook#86",
+            "lansinuote/Huggingface_Toturials#6",
+            "speedinghzl/Pytorch-Deeplab#2",
+        ),
         kinds={
             "softmax": TWICE,
             "loss": TWICE,
@@ -159,7 +168,12 @@ ENTRIES = (
         right=r"q_{ni} = \frac{e^{z_{ni}}}{\sum_j e^{z_{nj}}}",
         giveaway="The columns of q sum to one, and the rows do not.",
         page="gradient-doctor",
-        sources=(),
+        sources=(
+            "MicrosoftDocs/pytorchfundamentals#21",
+            "DeepReinforcementLearning/DeepReinforcementLearningInAction#32",
+            "ethanfetaya/NRI#25",
+            "paiml/aprender#2152",
+        ),
         kinds=in_every_kind(along_rows),
     ),
     Mistake(
@@ -170,7 +184,11 @@ ENTRIES = (
         giveaway="All of q together sums to one: right for one row alone, and off "
         "for two.",
         page="gradient-doctor",
-        sources=(),
+        sources=(
+            "deeplearning4j/nd4j#44",
+            "rickwierenga/MLFundamentals#1",
+            "uTensor/uTensor#171",
+        ),
         kinds=in_every_kind(over_everything),
     ),
     Mistake(
@@ -181,7 +199,12 @@ ENTRIES = (
         giveaway="An error about shapes unless N = C; then it runs, and the rows of "
         "q do not sum to one.",
         page="gradient-doctor",
-        sources=(),
+        sources=(
+            "triton-lang/triton#11406",
+            "triton-lang/triton#11409",
+            "sahandsafizadeh/qeep#29",
+            "DeNA/HandyRL#209",
+        ),
         kinds=in_every_kind(
             unshifted_without_keepdims,
             without_keepdims,
@@ -208,7 +231,7 @@ ENTRIES = (
         giveaway="Added: overflows at half the size (NaN at 400). max(0, m): NaN "
         "where all logits are near -1000.",
         page="gradient-doctor",
-        sources=(),
+        sources=("FluxML/NNlib.jl#43",),
         kinds=in_every_kind(shifted_upwards, shifted_by_positive_part),
         numerical=True,
     ),
@@ -219,7 +242,11 @@ ENTRIES = (
         right=r"e^{z_{ni} - \max_j z_{nj}}",
         giveaway="A row 1000 below the largest of the batch is 0/0 = NaN.",
         page="gradient-doctor",
-        sources=(),
+        sources=(
+            "deeplearning4j/nd4j#44",
+            "manassharma07/crysx_nn#7",
+            "keras-team/keras#9606",
+        ),
         kinds=in_every_kind(shifted_by_global_maximum),
         numerical=True,
     ),
