@@ -62,7 +62,7 @@ ENTRIES = (
         right=r"\frac{1}{N}\sum_n L_n",
         giveaway="The ratio to the right value is 1/N.",
         page="gradient-doctor",
-        sources=(),
+        sources=("modelscope/easydistill#16",),
         kinds={
             kind: (Steps(rows=lambda shape: number_of_rows(shape) ** 2),)
             for kind in AVERAGED

@@ -71,7 +71,7 @@ ENTRIES = (
         right=r"T^2\,\frac{q - p}{T} = \frac{\tilde z - \tilde v}{C} + O(1/T)",
         giveaway="Its norm still moves with T: it settles only as T grows.",
         page="high-temperature-limit",
-        sources=(),
+        sources=("keras-team/keras-io#870",),
         counterexample=scaled_gradients,
     ),
     Mistake(
@@ -82,7 +82,7 @@ ENTRIES = (
         right=r"H(p, q) = \mathrm{KL}(p \,\|\, q) + H(p),\quad H(p) \text{ without } z",
         giveaway="Their difference does not change with the student's logits.",
         page="temperature",
-        sources=(),
+        sources=("jongwooko/distillm#7",),
         counterexample=loss_minus_divergence,
     ),
     Mistake(

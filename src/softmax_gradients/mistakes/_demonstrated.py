@@ -128,7 +128,12 @@ ENTRIES = (
         giveaway="The teacher's logits have a gradient; it should not exist. "
         "Evaluation mode does not stop it.",
         page="distillation",
-        sources=(),
+        sources=(
+            "pytorch/translate#391",
+            "haitongli/knowledge-distillation-pytorch#25",
+            "huggingface/trl#6526",
+            "lhoyer/DAFormer#59",
+        ),
         demonstration=gradient_of_the_teacher,
     ),
     Mistake(
@@ -151,7 +156,14 @@ ENTRIES = (
         giveaway="The targets sum to 2 - epsilon or 1 + epsilon - epsilon/C. "
         "epsilon/(C - 1) on the other classes is right with a larger epsilon.",
         page="distillation",
-        sources=(),
+        sources=(
+            "ildoonet/pytorch-randaugment#30",
+            "eladhoffer/utils.pytorch#14",
+            "fastai/fastai#1814",
+            "TimDettmers/ConvE#55",
+            "pytorch/pytorch#7455",
+            "open-mmlab/mmpretrain#285",
+        ),
         demonstration=three_smoothed_labels,
     ),
     Mistake(

@@ -38,7 +38,10 @@ ENTRIES = (
         right=r"\operatorname{softmax}(z/T) - \operatorname{softmax}(v/T)",
         giveaway="The gradient at z = v should be zero and is not.",
         page="distillation",
-        sources=(),
+        sources=(
+            "yuanli2333/Teacher-free-Knowledge-Distillation#24",
+            "bowang-lab/BLEEP#5",
+        ),
         kinds={"distillation_loss": ONE_SIDED, "kl_divergence_gradient": ONE_SIDED},
     ),
     Mistake(
@@ -48,7 +51,11 @@ ENTRIES = (
         right=r"T^2\,\mathrm{KL}(p \,\|\, q)",
         giveaway="As T grows its gradient falls like 1/T^2 beside the hard loss.",
         page="distillation",
-        sources=(),
+        sources=(
+            "IntelLabs/distiller#122",
+            "keras-team/keras-io#869",
+            "TropComplique/knowledge-distillation-keras#2",
+        ),
         kinds={"distillation_loss": (Steps(power=0),)},
     ),
     Mistake(
@@ -59,7 +66,11 @@ ENTRIES = (
         giveaway="The loss can be negative, and at z = v neither it nor its gradient "
         "-J p is zero.",
         page="distillation",
-        sources=(),
+        sources=(
+            "Liuyuxinict/prenet#3",
+            "NightShade99/Self-Supervised-Vision#5",
+            "pytorch/pytorch#5282",
+        ),
         kinds={
             "distillation_loss": (Steps(core=probabilities_for_log),),
             "kl_divergence_gradient": (
@@ -94,7 +105,10 @@ ENTRIES = (
         giveaway="Its gradient is q (log(q/p) - KL(q || p))/T, not (q - p)/T; it "
         "forgives a student that drops a class of the teacher.",
         page="distillation",
-        sources=(),
+        sources=(
+            "paiml/aprender#2153",
+            "sinahmr/DIaM#9",
+        ),
         kinds={
             "distillation_loss": (Steps(core=reverse_divergence),),
             "kl_divergence_gradient": (Steps(core=reverse_gradient),),

@@ -272,7 +272,10 @@ ENTRIES = (
         giveaway="A loss of NaN where a class has probability 0, while the gradient "
         "is finite.",
         page="distillation",
-        sources=("OpenBMB/ModelCenter#14",),
+        sources=(
+            "OpenBMB/ModelCenter#14",
+            "google-deepmind/optax#1786",
+        ),
         kinds={
             "loss": (
                 Steps(core=lambda x: -(x.targets * np.log(x.probs)).sum(axis=-1)),

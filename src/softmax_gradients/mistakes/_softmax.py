@@ -143,6 +143,7 @@ ENTRIES = (
             "nfmcclure/tensorflow_cookbook#86",
             "lansinuote/Huggingface_Toturials#6",
             "speedinghzl/Pytorch-Deeplab#2",
+            "haitongli/knowledge-distillation-pytorch#10",
         ),
         kinds={
             "softmax": TWICE,

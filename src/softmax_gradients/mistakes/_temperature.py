@@ -88,7 +88,10 @@ ENTRIES = (
         giveaway="Right at T = 1. Else T times too large, in the right direction; "
         "where T is ignored altogether nothing changes with it.",
         page="temperature",
-        sources=(),
+        sources=(
+            "huggingface/trl#3029",
+            "OpenRLHF/OpenRLHF#853",
+        ),
         kinds={
             **{kind: (Steps(power=0), ignored(kind)) for kind in DERIVATIVES},
             "softmax": (ignored("softmax"),),
@@ -112,7 +115,10 @@ ENTRIES = (
         right=r"q = \operatorname{softmax}(z/T)",
         giveaway="A larger T makes the probabilities sharper.",
         page="temperature",
-        sources=(),
+        sources=(
+            "bowang-lab/BLEEP#5",
+            "EFS-OpenSource/calibration-framework#13",
+        ),
         kinds={
             **{
                 kind: (scaled(kind, multiplied), scaled(kind, multiplied, power=1))
@@ -168,7 +174,7 @@ ENTRIES = (
         giveaway="At T > 1 the exponentials sum to more than one. A second softmax "
         "over them would be right.",
         page="temperature",
-        sources=(),
+        sources=("MoonshotAI/Kimi-Audio#161",),
         kinds={
             "softmax": (UNRENORMALISED,),
             "loss": (UNRENORMALISED,),
