@@ -52,7 +52,10 @@ ENTRIES = (
         right=r"\frac{1}{N}\sum_n L_n",
         giveaway="The ratio to the right value is the number of rows N.",
         page="gradient-doctor",
-        sources=(),
+        sources=(
+            "tensorflow/tensorflow#1358",
+            "apache/mxnet#2215",
+        ),
         kinds={kind: (Steps(rows=lambda shape: 1),) for kind in AVERAGED},
     ),
     Mistake(
@@ -62,7 +65,11 @@ ENTRIES = (
         right=r"\frac{1}{N}\sum_n L_n",
         giveaway="The ratio to the right value is 1/N.",
         page="gradient-doctor",
-        sources=("modelscope/easydistill#16",),
+        sources=(
+            "modelscope/easydistill#16",
+            "apache/mxnet#9911",
+            "dmlc/gluon-cv#591",
+        ),
         kinds={
             kind: (Steps(rows=lambda shape: number_of_rows(shape) ** 2),)
             for kind in AVERAGED

@@ -94,7 +94,13 @@ ENTRIES = (
         giveaway="The value is the same at every m, so its derivative is zero: take "
         "the maximum as a constant.",
         page="gradient-doctor",
-        sources=(),
+        sources=(
+            "kcxain/dlsys#4",
+            "allenai/allennlp#635",
+            "jax-ml/jax#2260",
+            "jax-ml/jax#13529",
+            "tinygrad/tinygrad#17088",
+        ),
         counterexample=log_sums_at_any_shift,
     ),
     Mistake(

@@ -144,7 +144,14 @@ ENTRIES = (
         r"computes}",
         giveaway="With one row the weight has no effect.",
         page="gradient-doctor",
-        sources=(),
+        sources=(
+            "pytorch/pytorch#8062",
+            "pytorch/pytorch#25571",
+            "pytorch/pytorch#40560",
+            "pytorch/pytorch#40991",
+            "pytorch/pytorch#50528",
+            "pytorch/pytorch#65329",
+        ),
         demonstration=two_kinds_of_weighted_mean,
     ),
     Mistake(
@@ -184,7 +191,12 @@ ENTRIES = (
         right=r"\text{the same in float64 with } h \approx 6 \cdot 10^{-6}",
         giveaway="The error grows as h shrinks: rounding, divided by h.",
         page="gradient-doctor",
-        sources=(),
+        sources=(
+            "PaddlePaddle/Paddle#4283",
+            "PaddlePaddle/Paddle#4134",
+            "chainer/chainer#3046",
+            "jax-ml/jax#39821",
+        ),
         demonstration=errors_of_finite_differences,
     ),
 )

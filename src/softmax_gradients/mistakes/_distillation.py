@@ -122,7 +122,7 @@ ENTRIES = (
         giveaway="The loss is the reversed divergence and the gradient has the "
         "opposite sign; in a trainer the teacher learns and the student does not.",
         page="distillation",
-        sources=(),
+        sources=("keras-team/keras-io#257",),
         kinds={
             "distillation_loss": (Steps(core=reverse_divergence),),
             "kl_divergence_gradient": (Steps(sign=-1.0),),

@@ -64,6 +64,7 @@ ENTRIES = (
             "Apiquet/DeepLearningFrameworkFromScratchCpp#1",
             "neuroph/neuroph#37",
             "rasmusbergpalm/DeepLearnToolbox#113",
+            "zhuozhiyongde/Fundamentals-of-Artificial-Intelligence-2024Spring-PKU#1",
         ),
         kinds={
             "jacobian": (Steps(core=diagonal_jacobian),),

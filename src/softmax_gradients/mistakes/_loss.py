@@ -115,7 +115,7 @@ ENTRIES = (
         "q - t: right for the cross-entropy, not for the loss that is reported. "
         "Finite differences of that loss disagree.",
         page="summation-mistake",
-        sources=(),
+        sources=("eriklindernoren/ML-From-Scratch#98",),
         kinds={"loss": (BINARY_LOSS,)},
     ),
     Mistake(

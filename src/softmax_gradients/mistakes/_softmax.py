@@ -247,6 +247,7 @@ ENTRIES = (
             "deeplearning4j/nd4j#44",
             "manassharma07/crysx_nn#7",
             "keras-team/keras#9606",
+            "amdegroot/ssd.pytorch#203",
         ),
         kinds=in_every_kind(shifted_by_global_maximum),
         numerical=True,

@@ -144,7 +144,12 @@ ENTRIES = (
         right=r"q = \operatorname{softmax}(z/T)",
         giveaway="The probabilities at T are those that belong to T^2; right at T = 1.",
         page="temperature",
-        sources=(),
+        sources=(
+            "RL-Align/RL-Kernel#81",
+            "RL-Align/RL-Kernel#86",
+            "Adibvafa/CodonTransformer#19",
+            "Adibvafa/CodonTransformer#20",
+        ),
         kinds={
             **{
                 kind: (
