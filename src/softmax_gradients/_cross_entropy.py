@@ -74,8 +74,11 @@ def cross_entropy(
     Raises
     ------
     ValueError
-        As `softmax`, or if the targets have another shape, hold NaN, a negative
-        number or an index out of range, or the mean of an empty batch is asked.
+        If a logit is NaN or +inf, a row is all -inf, there is no class; the targets
+        have another shape, are negative or not finite, are integers of the logits'
+        shape that are not one-hot, or hold an index out of range; T is not positive and
+        finite; `axis` is not an axis; the reduction is not one of the three, or a mean
+        has no rows.
 
     Notes
     -----
@@ -145,7 +148,11 @@ def cross_entropy_gradient(
     Raises
     ------
     ValueError
-        As `cross_entropy`.
+        If a logit is NaN or +inf, a row is all -inf, there is no class; the targets
+        have another shape, are negative or not finite, are integers of the logits'
+        shape that are not one-hot, or hold an index out of range; T is not positive and
+        finite; `axis` is not an axis; the reduction is not one of the three, or a mean
+        has no rows.
 
     Notes
     -----
@@ -221,7 +228,12 @@ def cross_entropy_value_and_gradient(
     Raises
     ------
     ValueError
-        As `cross_entropy`, or if `out` has another shape or type.
+        If a logit is NaN or +inf, a row is all -inf, there is no class; the targets
+        have another shape, are negative or not finite, are integers of the logits'
+        shape that are not one-hot, or hold an index out of range; T is not positive and
+        finite; `axis` is not an axis; the reduction is not one of the three, or a mean
+        has no rows; or `out` is not a writeable array of the logits' shape and
+        precision.
 
     Notes
     -----
@@ -309,9 +321,12 @@ def cross_entropy_temperature_gradient(
     Raises
     ------
     ValueError
-        As `cross_entropy`, unless exactly one of `targets` and `teacher_logits` is
-        given, or if a class that has weight is masked, or so far below the largest
-        logit that L is infinite.
+        If not exactly one of `targets` and `teacher_logits` is given; a class that has
+        weight is masked, or so far below the largest logit that L is infinite; a logit
+        is NaN or +inf, a row is all -inf, there is no class; the targets have another
+        shape, are negative or not finite, are integers of the logits' shape that are
+        not one-hot, or hold an index out of range; T is not positive and finite; `axis`
+        is not an axis; the reduction is not one of the three, or a mean has no rows.
 
     Notes
     -----

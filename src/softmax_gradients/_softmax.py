@@ -41,8 +41,8 @@ def softmax(logits: ArrayLike, *, temperature: float = 1.0, axis: int = -1) -> A
     Raises
     ------
     ValueError
-        If a logit is NaN or +inf, a row is all -inf, there is no class, or T is
-        not positive and finite.
+        If a logit is NaN or +inf, a row is all -inf, there is no class, T is not
+        positive and finite, or `axis` is not an axis.
 
     Notes
     -----
@@ -98,7 +98,8 @@ def log_softmax(
     Raises
     ------
     ValueError
-        As `softmax`.
+        If a logit is NaN or +inf, a row is all -inf, there is no class, T is not
+        positive and finite, or `axis` is not an axis.
 
     Notes
     -----
@@ -161,7 +162,8 @@ def softmax_jacobian(
     Raises
     ------
     ValueError
-        As `softmax`.
+        If a logit is NaN or +inf, a row is all -inf, there is no class, T is not
+        positive and finite, or `axis` is not an axis.
 
     Notes
     -----
@@ -223,7 +225,9 @@ def softmax_jvp(
     Raises
     ------
     ValueError
-        As `softmax`, or if `tangent` has another shape or is not finite.
+        If a logit is NaN or +inf, a row is all -inf, there is no class, `tangent` has
+        another shape or is not finite, T is not positive and finite, or `axis` is not
+        an axis.
 
     Notes
     -----
@@ -272,7 +276,9 @@ def softmax_vjp(
     Raises
     ------
     ValueError
-        As `softmax`, or if `cotangent` has another shape or is not finite.
+        If a logit is NaN or +inf, a row is all -inf, there is no class, `cotangent` has
+        another shape or is not finite, T is not positive and finite, or `axis` is not
+        an axis.
 
     Notes
     -----
@@ -328,7 +334,9 @@ def log_softmax_vjp(
     Raises
     ------
     ValueError
-        As `softmax`, or if `cotangent` has another shape or is not finite.
+        If a logit is NaN or +inf, a row is all -inf, there is no class, `cotangent` has
+        another shape or is not finite, T is not positive and finite, or `axis` is not
+        an axis.
 
     Notes
     -----

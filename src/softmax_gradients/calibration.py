@@ -197,8 +197,9 @@ def reliability(
     Raises
     ------
     ValueError
-        As `cross_entropy`, if `labels` are not class indices, or if `bins` is not a
-        positive integer.
+        If a logit is NaN or +inf, a row is all -inf, there is no class; `labels` are
+        not class indices of the logits' shape without the class axis; T is not positive
+        and finite; `bins` is not a positive integer; or `axis` is not an axis.
 
     References
     ----------
@@ -270,7 +271,10 @@ def expected_calibration_error(
     Raises
     ------
     ValueError
-        As `reliability`, or if there is no row.
+        If there is no row; a logit is NaN or +inf, a row is all -inf, there is no
+        class; `labels` are not class indices of the logits' shape without the class
+        axis; T is not positive and finite; `bins` is not a positive integer; or `axis`
+        is not an axis.
 
     Notes
     -----

@@ -49,7 +49,8 @@ def cross_entropy_hessian(
     Raises
     ------
     ValueError
-        As `softmax`.
+        If a logit is NaN or +inf, a row is all -inf, there is no class, T is not
+        positive and finite, or `axis` is not an axis.
 
     Notes
     -----
@@ -106,7 +107,9 @@ def cross_entropy_hvp(
     Raises
     ------
     ValueError
-        As `softmax`, or if `vector` has another shape or is not finite.
+        If a logit is NaN or +inf, a row is all -inf, there is no class, `vector` has
+        another shape or is not finite, T is not positive and finite, or `axis` is not
+        an axis.
 
     Notes
     -----
@@ -160,7 +163,8 @@ def fisher_information(
     Raises
     ------
     ValueError
-        As `softmax`.
+        If a logit is NaN or +inf, a row is all -inf, there is no class, T is not
+        positive and finite, or `axis` is not an axis.
 
     Notes
     -----
@@ -233,8 +237,9 @@ def linear_gauss_newton(
     Raises
     ------
     ValueError
-        As `softmax`, or if `inputs` is not finite or does not have one row for each
-        row of logits.
+        If a logit is NaN or +inf, a row is all -inf, there is no class; `inputs` is not
+        finite or does not have one row for each row of logits; T is not positive and
+        finite; the reduction is not one of the three, or a mean has no rows.
 
     Notes
     -----

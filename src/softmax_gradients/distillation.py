@@ -67,8 +67,9 @@ def kl_divergence(
     Raises
     ------
     ValueError
-        As `softmax`, for either logits, or if their shapes differ, or the
-        reduction is not one of the four.
+        If a logit of either is NaN or +inf, a row is all -inf, there is no class, the
+        shapes differ; T is not positive and finite; `axis` is not an axis; the
+        reduction is not one of the four, or a mean has no rows.
 
     Notes
     -----
@@ -134,7 +135,9 @@ def kl_divergence_gradient(
     Raises
     ------
     ValueError
-        As `kl_divergence`.
+        If a logit of either is NaN or +inf, a row is all -inf, there is no class, the
+        shapes differ; T is not positive and finite; `axis` is not an axis; the
+        reduction is not one of the four, or a mean has no rows.
 
     Notes
     -----
@@ -212,7 +215,11 @@ def distillation_loss(
     Raises
     ------
     ValueError
-        As `kl_divergence` and `cross_entropy`, or if alpha is not in [0, 1].
+        If a logit of either is NaN or +inf, a row is all -inf, there is no class, the
+        shapes differ; the labels have another shape, are negative or not finite, or
+        hold an index out of range; T is not positive and finite; alpha is not from 0 to
+        1; `axis` is not an axis; the reduction is not one of the four, or a mean has no
+        rows.
 
     Notes
     -----
@@ -293,9 +300,12 @@ def distillation_loss_gradient(
     Raises
     ------
     ValueError
-        As `distillation_loss`, or if `with_respect_to` is another name, or if it
-        is "teacher" and the student masks a class to which the teacher gives
-        weight: the loss is then infinite.
+        If a logit of either is NaN or +inf, a row is all -inf, there is no class, the
+        shapes differ; the labels have another shape, are negative or not finite, or
+        hold an index out of range; T is not positive and finite; alpha is not from 0 to
+        1; `with_respect_to` is another name, or is "teacher" where the student masks a
+        class to which the teacher gives weight, so that the loss is infinite; `axis` is
+        not an axis; the reduction is not one of the four, or a mean has no rows.
 
     Notes
     -----

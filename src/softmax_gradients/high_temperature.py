@@ -124,7 +124,8 @@ def high_temperature_error_bound(
     Raises
     ------
     ValueError
-        As `high_temperature_limit`.
+        If a logit of either is not finite, there is no class, the shapes differ, T is
+        not positive and finite, or `axis` is not an axis.
 
     Notes
     -----

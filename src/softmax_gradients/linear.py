@@ -64,8 +64,11 @@ def linear_gradients(
     Raises
     ------
     ValueError
-        As `cross_entropy_gradient`, or if `inputs` is not finite or does not have
-        one row for each row of logits.
+        If a logit is NaN or +inf, a row is all -inf, there is no class; the targets
+        have another shape, are negative or not finite, are integers of the logits'
+        shape that are not one-hot, or hold an index out of range; `inputs` is not
+        finite or does not have one row for each row of logits; T is not positive and
+        finite; the reduction is not one of the three, or a mean has no rows.
 
     Notes
     -----
