@@ -8,12 +8,12 @@ import itertools
 from pathlib import Path
 
 import pytest
-import sources_page
+from _ext import statements
 
-from . import DOCUMENTS, OTHERS, Verdict, differ, same
-from .statement import EXAMPLE, proved, random_point, symbolic_point
+from sources import DOCUMENTS, OTHERS, Verdict, differ, same
+from sources.statement import EXAMPLE, proved, random_point, symbolic_point
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 BOOK = ROOT / "book"
 FAILS_AS_PRINTED = {Verdict.WRONG, Verdict.TYPOGRAPHICAL}
 NEEDS_MORE = {Verdict.UNSTATED, Verdict.STRONGER, Verdict.LAYOUT}
@@ -158,7 +158,7 @@ def test_equations_linked_to_are_in_the_book():
 
 
 def test_page_shows_every_statement():
-    pages = dict(sources_page.pages())
+    pages = dict(statements.pages())
     text = "\n".join(pages.values())
     for name, (statement, _) in CASES.items():
         assert text.count(f"(source-{name})=") == 1

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-FOLDER = Path(__file__).parents[1] / "book" / "_generated"
+FOLDER = Path(__file__).parents[1] / "_generated"
 
 
 def write(name, text):

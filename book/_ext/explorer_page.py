@@ -1,8 +1,8 @@
 """Sphinx extension: the explorer of the package, for the page "Explorer"."""
 
-import generated
-
 from softmax_gradients.explorer import Explorer
+
+from . import generated
 
 
 def write(app, config):

@@ -33,7 +33,7 @@ INTEGRITY = (
     "sha512-XCHRdUw4lf3SKBaJe4EvgqIuWwkPSo9XoeO8GjQW94Bp7TWv9hNhzZjZ+OH9yf1U"
     "mLygb7DIT5GSFQiyt16zYg=="
 )
-CACHE = Path(__file__).parents[1] / ".cache" / "katex"
+CACHE = Path(__file__).parents[2] / ".cache" / "katex"
 # The WOFF and TrueType copies of each font, for browsers older than 2018.
 OLDER_FONTS = re.compile(r',url\([^)]*\.(?:woff|ttf)\) format\("\w+"\)')
 

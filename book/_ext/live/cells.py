@@ -8,9 +8,10 @@ says why it has no buttons. Without the npm registry or the Python Package Index
 the pages are built without buttons.
 """
 
-import live_files
 from docutils import nodes
 from sphinx.util import logging
+
+from . import files
 
 logger = logging.getLogger(__name__)
 
@@ -22,13 +23,13 @@ def prepare(app):
     if app.builder.name != "html":
         return
     try:
-        folder, app.live_version = live_files.written()
-    except live_files.UnreachableError as error:
+        folder, app.live_version = files.written()
+    except files.UnreachableError as error:
         logger.info(
             "Without %s, the cells cannot run in the page: no Run buttons.", error
         )
         return
-    app.config.html_static_path += [str(live_files.fetched()), str(folder)]
+    app.config.html_static_path += [str(files.fetched()), str(folder)]
 
 
 def code_cells(doctree):

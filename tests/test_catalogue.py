@@ -3,8 +3,7 @@
 import re
 from pathlib import Path
 
-import generated
-import mistakes_page
+from _ext import catalogue, generated
 
 from softmax_gradients.mistakes import CHAPTERS, MISTAKES
 
@@ -12,16 +11,16 @@ ROOT = Path(__file__).parents[1]
 
 
 def test_every_entry_is_on_the_page_once():
-    anchors = re.findall(r"^\(([\w-]+)\)=$", mistakes_page.page(), re.MULTILINE)
+    anchors = re.findall(r"^\(([\w-]+)\)=$", catalogue.page(), re.MULTILINE)
     assert sorted(anchors) == sorted(MISTAKES)
     for slug, entry in MISTAKES.items():
-        section = mistakes_page.section(entry)
+        section = catalogue.section(entry)
         for part in (slug, entry.title, entry.wrong, entry.right, entry.giveaway):
             assert part in section
 
 
 def test_the_chapters_exist():
-    chapters = set(re.findall(r"\{doc\}`([\w-]+)`", mistakes_page.page()))
+    chapters = set(re.findall(r"\{doc\}`([\w-]+)`", catalogue.page()))
     assert chapters <= set(CHAPTERS)
     contents = (ROOT / "_toc.yml").read_text("utf-8")
     listed = set(re.findall(r"- file: book/([\w-]+)$", contents, re.MULTILINE))
@@ -30,9 +29,9 @@ def test_the_chapters_exist():
 
 def test_sources_are_linked_and_say_what_they_show():
     for entry in MISTAKES.values():
-        section = mistakes_page.section(entry)
+        section = catalogue.section(entry)
         for name in entry.sources:
-            cited = mistakes_page.EVIDENCE[name]
+            cited = catalogue.EVIDENCE[name]
             assert f"  - [{name}]({cited['url']}): {cited['shows']}" in section
         assert ("No public thread read." in section) is not bool(entry.sources)
 
@@ -42,7 +41,7 @@ def test_the_committed_page_includes_what_is_generated(tmp_path, monkeypatch):
     assert "```{include} _generated/mistakes.md" in committed
     monkeypatch.setattr(generated, "FOLDER", tmp_path)
     for _ in range(2):
-        mistakes_page.write_page(None, None)
+        catalogue.write_page(None, None)
         written = (tmp_path / "mistakes.md").read_text("utf-8")
-        assert written == mistakes_page.page()
+        assert written == catalogue.page()
     assert f"are {'fifty' if len(MISTAKES) == 50 else len(MISTAKES)}," in committed

@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 COLAB = "https://colab.research.google.com"
 # A branch of copies of the notebooks that install the package: tools/colab.py.
 COLAB_BRANCH = "colab"

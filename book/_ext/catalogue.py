@@ -8,11 +8,11 @@ sources the address and the words of sources/evidence.toml.
 import tomllib
 from pathlib import Path
 
-import generated
-
 from softmax_gradients.mistakes import THEMES
 
-ROOT = Path(__file__).parents[1]
+from . import generated
+
+ROOT = Path(__file__).parents[2]
 EVIDENCE = tomllib.loads((ROOT / "sources" / "evidence.toml").read_text("utf-8"))
 
 

@@ -1,21 +1,20 @@
 """Sphinx extension: the statements of the chapter "The sources".
 
-They are written from the data that tests/sources evaluates, so that the page shows
-what was tested, with the numbers of the evaluation.
+They are written from the data in sources/, which tests/test_sources.py evaluates, so
+that the page shows what was tested, with the numbers of the evaluation.
 """
 
-import importlib.util
 import sys
 from collections import Counter
 from dataclasses import fields
 from itertools import groupby
 from pathlib import Path
 
-import generated
 import numpy as np
 
-ROOT = Path(__file__).parents[1]
-NAME = "source_statements"  # what the data are imported as
+from . import generated
+
+ROOT = Path(__file__).parents[2]
 
 PAGES = {
     "jac": ("softmax-jacobian.ipynb", "The softmax Jacobian"),
@@ -35,15 +34,12 @@ DIFFERENCES = {"z": "logits", "v": "teacher's logits", "t": "targets"}
 
 
 def load_sources():
-    """Import tests/sources, which is not installed, by its place."""
-    folder = ROOT / "tests" / "sources"
-    spec = importlib.util.spec_from_file_location(
-        NAME, folder / "__init__.py", submodule_search_locations=[str(folder)]
-    )
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[NAME] = module
-    spec.loader.exec_module(module)
-    return module
+    """Import the data, which are not installed, from the root of the checkout."""
+    if str(ROOT) not in sys.path:
+        sys.path.append(str(ROOT))
+    import sources
+
+    return sources
 
 
 def decimal(number):

@@ -1,7 +1,7 @@
 """The files that run Python in a page: fetched once, checked, kept in .cache/live.
 
 - The core of Pyodide, the editor and the Markdown reader come from npm, with the
-  versions and hashes of live/package-lock.json.
+  versions and hashes of package-lock.json.
 - Pyodide's builds of NumPy, SymPy and Matplotlib are on no registry of their own.
   The wheel of open-webui on PyPI carries them; each file must have the SHA-256 that
   Pyodide's lock file, from npm, gives for it.
@@ -21,8 +21,8 @@ from pathlib import Path
 from sphinx.errors import ExtensionError
 from sphinxcontrib import katex
 
-ROOT = Path(__file__).parents[1]
-LIVE = Path(__file__).parent / "live"
+ROOT = Path(__file__).parents[3]
+LIVE = Path(__file__).parent
 CACHE = ROOT / ".cache" / "live"
 
 # What chapters read; in the page as in the folder of the book.

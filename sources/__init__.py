@@ -1,8 +1,8 @@
 """The statements of the source documents, as data that can be evaluated.
 
 `DOCUMENTS` are the four documents, `OTHERS` are other treatments of the same
-derivative. tests/sources/test_sources.py evaluates every statement, and
-tools/sources_page.py writes the entries of the chapter "The sources" from them, so
+derivative. tests/test_sources.py evaluates every statement, and
+book/_ext/statements.py writes the entries of the chapter "The sources" from them, so
 that page and tests cannot differ.
 """
 
