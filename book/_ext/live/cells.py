@@ -8,9 +8,12 @@ says why it has no buttons. Without the npm registry or the Python Package Index
 the pages are built without buttons.
 """
 
+from pathlib import Path
+
 from docutils import nodes
 from sphinx.util import logging
 
+from ..registries import UnreachableError
 from . import files
 
 logger = logging.getLogger(__name__)
@@ -23,13 +26,15 @@ def prepare(app):
     if app.builder.name != "html":
         return
     try:
-        folder, app.live_version = files.written()
-    except files.UnreachableError as error:
+        fetched = files.fetched()
+        written = Path(app.doctreedir) / "live"
+        app.live_version = files.write(written, fetched)
+    except UnreachableError as error:
         logger.info(
             "Without %s, the cells cannot run in the page: no Run buttons.", error
         )
         return
-    app.config.html_static_path += [str(files.fetched()), str(folder)]
+    app.config.html_static_path += [str(fetched), str(written)]
 
 
 def code_cells(doctree):

