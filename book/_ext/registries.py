@@ -40,9 +40,8 @@ def answer(program, what):
         return
     if any(words in done.stderr for words in OTHER_HASH):
         raise ExtensionError(f"{what}: not the files that are pinned\n{done.stderr}")
-    # npm ends with where its log is, which says nothing here.
-    lines = [line for line in done.stderr.splitlines() if "complete log" not in line]
-    raise UnreachableError(f"{what} ({lines[-1] if lines else 'no message'})")
+    lines = [line for line in done.stderr.splitlines() if "error" in line.lower()]
+    raise UnreachableError(f"{what} ({lines[0] if lines else 'no message'})")
 
 
 def install(target, source=HERE):

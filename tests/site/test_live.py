@@ -328,16 +328,54 @@ def test_slow_cells_are_named_and_explained(watched, address):
     assert numbers[:2] == ["Code cell 1", "Code cell 3"]
 
 
-def test_a_lost_connection_is_reported(watched):
-    opened = watched()
-    opened.context.route("**/live/pyodide/**", lambda route: route.abort())
-    page = opened.open(f"book/{CHAPTERS[0]}.html")
-    page.get_by_role("button", name="Run", exact=True).first.click()
-    page.wait_for_function(
-        "document.querySelector('.live-status').textContent.startsWith('Error')"
-    )
-    assert page.locator(".live-error").count() == 1
-    opened.errors.clear()  # the browser's own, of the aborted requests
+@pytest.mark.parametrize(
+    ("file", "way"),
+    [
+        ("worker.mjs", "lost"),
+        ("live_helper.py", "refused"),
+        ("pyodide/pyodide.asm.mjs", "lost"),
+        ("pyodide/pyodide.asm.wasm", "lost"),
+        ("pyodide/pyodide.asm.wasm", "refused"),
+        ("pyodide/python_stdlib.zip", "refused"),
+        ("pyodide/numpy-*.whl", "lost"),
+    ],
+)
+def test_after_a_file_that_did_not_come_the_next_run_succeeds(chapter, file, way):
+    opened = chapter()
+    opened.type_code(1, "import numpy as np\nint(np.arange(3).sum())")
+    pattern = re.compile(f"/live/{file}".replace("*", "[^/]*") + r"(\?|$)")
+
+    def keep_back(route):
+        route.abort() if way == "lost" else route.fulfill(status=503, body="busy")
+
+    opened.watched.context.route(pattern, keep_back)
+    (result,) = opened.run(1)
+    assert result["state"] == "error"
+    assert opened.page.locator(".live-error").count() == 1
+    assert opened.button(1, "Stop").is_hidden()
+    opened.watched.errors.clear()  # the browser's own, of the requests
+
+    opened.watched.context.unroute(pattern, keep_back)
+    (result,) = opened.run(1)
+    assert live_outputs(result) == [("text", "3")]
+
+
+def test_after_a_breakdown_python_starts_anew_with_the_cells_above(chapter):
+    opened = chapter()
+    opened.type_code(1, "kept = 1")
+    opened.type_code(2, "import os\nos.abort()")
+    opened.press(2, "Run")
+    first, second = opened.finished(2)
+    assert (first["state"], second["state"]) == ("done", "error")
+    text = opened.output(2).inner_text()
+    assert "Python was lost, with all variables. Run starts it anew." in text
+    assert opened.button(2, "Stop").is_hidden()
+    opened.watched.errors.clear()  # Pyodide's own report
+
+    opened.type_code(2, "kept + 1")
+    opened.press(2, "Run")
+    first, second = opened.finished(2)
+    assert live_outputs(second) == [("text", "2")]
 
 
 def test_the_buttons_are_large_enough_for_a_finger(watched):

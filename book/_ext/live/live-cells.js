@@ -57,12 +57,19 @@
         const cell = this.waiting.get(data.id);
         if (data.kind === "progress") cell?.progress(data.text);
         else if (data.kind === "output") cell?.output(data.output);
+        else if (data.lost) this.lose(data.error);
         else if (data.kind === "done") this.finish(data.id, { error: data.error });
       };
       this.worker.onerror = (event) => {
         event.preventDefault();
-        this.stop({ error: "Python could not be loaded. Is there a connection?" });
+        this.lose(event.message || "its script did not load");
       };
+    },
+
+    // The next run starts a new one.
+    lose(why) {
+      const text = `Python was lost, with all variables. Run starts it anew.\n${why}`;
+      this.stop({ error: text });
     },
 
     run(code, name, handlers) {
@@ -81,6 +88,7 @@
     },
 
     stop(result) {
+      for (const cell of cells) cell.ran = null;
       this.worker?.terminate();
       this.worker = null;
       for (const id of [...this.waiting.keys()]) this.finish(id, result);
@@ -348,7 +356,6 @@
           cell.status.textContent = text;
         });
         if (!done) {
-          if (target.stopped) target.status.textContent = "Stopped";
           const why = `Not run: ${cell.name.toLowerCase()}, above, ${
             cell.root.dataset.live === "stopped" ? "was stopped" : "has an error"
           }.`;
@@ -367,10 +374,7 @@
     }
   }
 
-  function stop() {
-    for (const cell of cells) cell.ran = null;
-    python.stop({ stopped: true });
-  }
+  const stop = () => python.stop({ stopped: true });
 
   /* Cells that take too long in a browser */
 

@@ -1,11 +1,32 @@
 // Python in a web worker: loads Pyodide once, then runs the cells that it is sent.
 //
 // In:  {id, code, name}
-// Out: {kind: "progress", id, text}, {kind: "output", id, output}, {kind: "done", id, error}
+// Out: {kind: "progress", id, text}, {kind: "output", id, output},
+//      {kind: "done", id, error, lost}: with `lost`, this worker is of no more use
 const here = (name) => new URL(name + self.location.search, import.meta.url);
 let running = null;
 
 const send = (message) => self.postMessage({ id: running, ...message });
+
+// A Python that did not start, or that broke down, answers nobody: a cell that waits for
+// it is told by this promise.
+let failure = null;
+let tell;
+const failed = new Promise((resolve) => {
+  tell = resolve;
+});
+function fail(reason) {
+  failure ??= reason;
+  tell();
+}
+
+// Pyodide only writes to the console that its machine code did not come, and waits.
+const instantiate = WebAssembly.instantiateStreaming;
+WebAssembly.instantiateStreaming = (...parts) => {
+  const instance = instantiate(...parts);
+  instance.catch(fail);
+  return instance;
+};
 
 async function text(address) {
   const response = await fetch(address);
@@ -27,6 +48,7 @@ async function start() {
     lockFileURL: here("lock.json").href,
     env: { HOME: "/home/pyodide", MPLBACKEND: "module://live_backend" },
   });
+  python._api.on_fatal = fail;
   python.registerJsModule("live_page", {
     emit: (kind, data) => send({ kind: "output", output: { kind, data } }),
   });
@@ -47,26 +69,33 @@ async function fetchData(python, code) {
 
 let started = null;
 
+async function runCell(code, name) {
+  started ??= start();
+  started.catch(fail);
+  const { python, helper } = await started;
+  const missing = [];
+  await python.loadPackagesFromImports(helper.imports(code), {
+    messageCallback: () => {},
+    errorCallback: (message) => missing.push(message),
+  });
+  if (missing.length) throw new Error(missing.join("\n"));
+  await fetchData(python, code);
+  send({ kind: "progress", text: "Running" });
+  return (await helper.run(code, name)) ?? null;
+}
+
 async function run({ id, code, name }) {
   running = id;
-  let error = null;
+  const told = (reason) => String(reason.message ?? reason);
+  let error;
   try {
-    started ??= start();
-    const { python, helper } = await started;
-    const missing = [];
-    await python.loadPackagesFromImports(helper.imports(code), {
-      messageCallback: () => {},
-      errorCallback: (message) => missing.push(message),
-    });
-    if (missing.length) throw new Error(missing.join("\n"));
-    await fetchData(python, code);
-    send({ kind: "progress", text: "Running" });
-    error = (await helper.run(code, name)) ?? null;
-  } catch (failure) {
+    error = await Promise.race([runCell(code, name), failed]);
+  } catch (reason) {
     // Python's own errors come back as text; this is the page's, or a lost connection.
-    error = String(failure.message ?? failure);
+    error = told(reason);
   }
-  send({ kind: "done", error });
+  if (failure) error = told(failure);
+  send({ kind: "done", error, lost: Boolean(failure) });
 }
 
 let queue = Promise.resolve();
