@@ -79,6 +79,10 @@ class Mistake:
     demonstration: Callable[[], dict[str, Any]] | None = None
     counterexample: Callable[[], dict[str, Any]] | None = None
 
+    def __reduce__(self) -> tuple[Callable[[str], "Mistake"], tuple[str]]:
+        """Pickle by name: the functions of an entry cannot be pickled."""
+        return catalogued, (self.slug,)
+
     @property
     def belief(self) -> bool:
         """Whether it is something believed, not something computed."""
@@ -105,3 +109,10 @@ class Mistake:
                 f"kind must be one in which {self.slug} shows ({shows}), got {kind!r}"
             )
         return assemble(kind, self.kinds[kind][form])
+
+
+def catalogued(slug: str) -> Mistake:
+    """Return the entry of a slug."""
+    from . import MISTAKES  # the catalogue imports this module
+
+    return MISTAKES[slug]
