@@ -149,6 +149,116 @@ def autograd(logits, targets):
     return lambda: compute(logits)
 
 
+# The few lines of NumPy that a user would write at any temperature: what each public
+# function of the package is timed beside.
+
+
+def _plain_exponentials(logits, temperature):
+    scaled = logits / temperature
+    scaled -= scaled.max(axis=1, keepdims=True)
+    return np.exp(scaled)
+
+
+def plain_softmax(logits, temperature):
+    exponentials = _plain_exponentials(logits, temperature)
+    exponentials /= exponentials.sum(axis=1, keepdims=True)
+    return exponentials
+
+
+def plain_log_softmax(logits, temperature):
+    scaled = logits / temperature
+    scaled -= scaled.max(axis=1, keepdims=True)
+    scaled -= np.log(np.exp(scaled).sum(axis=1, keepdims=True))
+    return scaled
+
+
+def plain_softmax_vjp(logits, cotangent, temperature):
+    probs = plain_softmax(logits, temperature)
+    mean = (probs * cotangent).sum(axis=1, keepdims=True)
+    return probs * (cotangent - mean) / temperature
+
+
+def plain_log_softmax_vjp(logits, cotangent, temperature):
+    probs = plain_softmax(logits, temperature)
+    total = cotangent.sum(axis=1, keepdims=True)
+    return (cotangent - probs * total) / temperature
+
+
+def plain_cross_entropy(logits, targets, temperature):
+    log_probs = plain_log_softmax(logits, temperature)
+    if targets.ndim == 2:
+        return -(targets * log_probs).sum(axis=1).mean()
+    return -log_probs[np.arange(len(logits)), targets].mean()
+
+
+def plain_cross_entropy_gradient(logits, targets, temperature):
+    gradient = plain_softmax(logits, temperature)
+    if targets.ndim == 2:
+        gradient -= targets
+    else:
+        gradient[np.arange(len(logits)), targets] -= 1
+    gradient /= temperature * len(logits)
+    return gradient
+
+
+def plain_value_and_gradient(logits, targets, temperature):
+    log_probs = plain_log_softmax(logits, temperature)
+    gradient = np.exp(log_probs)
+    rows = np.arange(len(logits))
+    if targets.ndim == 2:
+        loss = -(targets * log_probs).sum(axis=1).mean()
+        gradient -= targets
+    else:
+        loss = -log_probs[rows, targets].mean()
+        gradient[rows, targets] -= 1
+    gradient /= temperature * len(logits)
+    return loss, gradient
+
+
+def plain_temperature_gradient(logits, targets, temperature):
+    gradient = plain_cross_entropy_gradient(logits, targets, temperature)
+    return -(gradient * logits).sum() / temperature
+
+
+def plain_kl_divergence(logits, teacher_logits, temperature):
+    log_q = plain_log_softmax(logits, temperature)
+    log_p = plain_log_softmax(teacher_logits, temperature)
+    return (np.exp(log_p) * (log_p - log_q)).sum(axis=1).mean()
+
+
+def plain_kl_divergence_gradient(logits, teacher_logits, temperature):
+    gradient = plain_softmax(logits, temperature)
+    gradient -= plain_softmax(teacher_logits, temperature)
+    gradient /= temperature * len(logits)
+    return gradient
+
+
+def plain_distillation_loss(logits, teacher_logits, labels, temperature, alpha=0.5):
+    soft = plain_kl_divergence(logits, teacher_logits, temperature)
+    hard = plain_cross_entropy(logits, labels, 1.0)
+    return alpha * temperature**2 * soft + (1 - alpha) * hard
+
+
+def plain_distillation_gradient(logits, teacher_logits, labels, temperature, alpha=0.5):
+    soft = plain_kl_divergence_gradient(logits, teacher_logits, temperature)
+    hard = plain_cross_entropy_gradient(logits, labels, 1.0)
+    return alpha * temperature**2 * soft + (1 - alpha) * hard
+
+
+def plain_distillation_value_and_gradient(
+    logits, teacher_logits, labels, temperature, alpha=0.5
+):
+    log_q = plain_log_softmax(logits, temperature)
+    log_p = plain_log_softmax(teacher_logits, temperature)
+    probs = np.exp(log_p)
+    soft = (probs * (log_p - log_q)).sum(axis=1).mean()
+    soft_gradient = (np.exp(log_q) - probs) / (temperature * len(logits))
+    hard, hard_gradient = plain_value_and_gradient(logits, labels, 1.0)
+    squared = temperature**2
+    loss = alpha * squared * soft + (1 - alpha) * hard
+    return loss, alpha * squared * soft_gradient + (1 - alpha) * hard_gradient
+
+
 METHODS = {
     "this package": this_package,
     "scikit-learn": scikit_learn,
