@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from oracles import (
+
+import softmax_gradients as sg
+from tests.support.oracles import (
     ExactRow,
     exact_divergence,
     mp_cross_entropy,
@@ -24,8 +26,6 @@ from oracles import (
     relaxed,
     ulps,
 )
-
-import softmax_gradients as sg
 
 BOUND = 6
 DISTILLATION_BOUND = 8

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import speed
 from methods import installed, versions
-from oracles import mp_cross_entropy, mp_cross_entropy_gradient, one_hot
 
 import softmax_gradients as sg
+from tests.support.oracles import mp_cross_entropy, mp_cross_entropy_gradient, one_hot
 
 
 @pytest.mark.parametrize("kind", ["labels", "weights"])

@@ -2,12 +2,10 @@
 
 import mpmath
 import numpy as np
-import oracles
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
-from oracles import relaxed
 
 import softmax_gradients as sg
 from softmax_gradients.calibration import (
@@ -15,6 +13,8 @@ from softmax_gradients.calibration import (
     fit_temperature,
     reliability,
 )
+from tests.support import oracles
+from tests.support.oracles import relaxed
 
 
 def overconfident(seed=0, rows=60, classes=5, scale=6.0):

@@ -1,12 +1,10 @@
 """The Hessian of the cross-entropy, its products, and the matrices that equal it."""
 
 import numpy as np
-import oracles
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
-from oracles import relaxed
 
 import softmax_gradients as sg
 from softmax_gradients.curvature import (
@@ -14,6 +12,8 @@ from softmax_gradients.curvature import (
     fisher_information,
     linear_gauss_newton,
 )
+from tests.support import oracles
+from tests.support.oracles import relaxed
 
 REDUCTIONS = ["mean", "sum", "none"]
 

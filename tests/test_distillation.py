@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from oracles import (
+
+import softmax_gradients as sg
+from tests.support.oracles import (
     autograd_cross_entropy,
     autograd_log_softmax,
     one_hot,
@@ -18,8 +20,6 @@ from oracles import (
     same_shape,
     temperatures,
 )
-
-import softmax_gradients as sg
 
 Z = np.array([2.0, 0.5, -1.0, 1.2])
 V = np.array([1.0, 2.5, -0.5, 0.0])

@@ -9,12 +9,12 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from styles import RIGHT, UNKNOWN, WRONG, q_of
 
 import softmax_gradients as sg
 from softmax_gradients.doctor import diagnose
 from softmax_gradients.mistakes import MISTAKES
 from softmax_gradients.mistakes._steps import KINDS, SECOND_ARGUMENT, assemble
+from tests.support.styles import RIGHT, UNKNOWN, WRONG, q_of
 
 SHOWN = [
     (slug, kind, form)

@@ -7,10 +7,10 @@ import math
 
 import numpy as np
 import pytest
-from styles import q_of
 
 import softmax_gradients as sg
 from softmax_gradients.doctor import Factor, assert_correct, diagnose
+from tests.support.styles import q_of
 
 
 def right(z, t):

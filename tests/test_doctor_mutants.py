@@ -1,19 +1,19 @@
 """Precision and recall of the doctor on mutants of right code.
 
 A mutant is labelled by equality of functions, at points that the doctor does not
-use: right, a mistake of the catalogue or two together, or unknown. Run as a script,
-this prints the table for all mutants; the test takes every seventh.
+use: right, a mistake of the catalogue or two together, or unknown. The test takes every
+seventh; `python -m tests.test_doctor_mutants` prints the table for all of them.
 """
 
 from functools import cache
 
 import numpy as np
-from mutants import all_mutants, compiled
 
 from softmax_gradients.doctor import diagnose
 from softmax_gradients.doctor._matching import hypotheses, levels
 from softmax_gradients.mistakes import MISTAKES
 from softmax_gradients.mistakes._steps import SECOND_ARGUMENT, assemble
+from tests.support.mutants import all_mutants, compiled
 
 SHAPES = (((3, 4), 1.9), ((5, 5), 0.8), ((2, 6), 1.3), ((4, 3), 2.1))
 

@@ -4,7 +4,6 @@ import mpmath
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
-from oracles import ExactRow, normwise_ulps, one_hot, ulps
 
 import softmax_gradients as sg
 from softmax_gradients._kernels.few import FEW, few_value_and_gradient
@@ -13,6 +12,7 @@ from softmax_gradients._kernels.fused import (
     unchecked_logits,
     unchecked_targets,
 )
+from tests.support.oracles import ExactRow, normwise_ulps, one_hot, ulps
 
 BOUND = 6  # ULP, of the kernel; the plain function it is compared with has its own
 

@@ -3,11 +3,11 @@
 import math
 
 import numpy as np
-import oracles
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import softmax_gradients as sg
+from tests.support import oracles
 
 QUESTION = [-1.0, -1.0, 1.0]
 

@@ -1,11 +1,11 @@
 """What the functions take and what they refuse, the same in each of them."""
 
 import numpy as np
-import oracles
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal, assert_array_max_ulp
 
 import softmax_gradients as sg
+from tests.support import oracles
 
 POINT = oracles.point(seed=0)
 

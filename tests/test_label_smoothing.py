@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles import autograd_cross_entropy, autograd_gradient, numbers
 
 import softmax_gradients as sg
+from tests.support.oracles import autograd_cross_entropy, autograd_gradient, numbers
 
 CONVENTIONS = ("uniform", "others")
 

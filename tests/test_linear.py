@@ -1,11 +1,11 @@
 """The gradients of a linear classifier's weights and bias."""
 
 import numpy as np
-import oracles
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import softmax_gradients as sg
+from tests.support import oracles
 
 REDUCTIONS = ["mean", "sum", "none"]
 

@@ -10,9 +10,9 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
-from programs import run_python
 
 import softmax_gradients as sg
+from tests.support.programs import run_python
 
 ROOT = Path(__file__).parents[1]
 MODULES = ["softmax_gradients"] + [

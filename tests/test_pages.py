@@ -4,9 +4,9 @@ import re
 from pathlib import Path
 
 import numpy as np
-from programs import run_python
 
 import softmax_gradients as sg
+from tests.support.programs import run_python
 
 ROOT = Path(__file__).parents[1]
 

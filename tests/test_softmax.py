@@ -1,14 +1,14 @@
 """softmax, log_softmax, the Jacobian and the products with it."""
 
 import numpy as np
-import oracles
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
-from oracles import relaxed
 
 import softmax_gradients as sg
+from tests.support import oracles
+from tests.support.oracles import relaxed
 
 LOG_1234 = np.log([1.0, 2.0, 3.0, 4.0])
 TENTHS = np.array([0.1, 0.2, 0.3, 0.4])

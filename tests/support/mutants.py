@@ -1,6 +1,6 @@
 """Mutants: right code with one thing changed, made from its syntax tree.
 
-Run as a script, it prints the doctor's precision and recall on them.
+`python -m tests.test_doctor_mutants` prints the doctor's precision and recall on them.
 """
 
 import ast
