@@ -11,14 +11,13 @@ import tomllib
 from pathlib import Path
 
 import pytest
-import sources_page
 
 from softmax_gradients.mistakes import MISTAKES
+from sources import OTHERS
 
 ROOT = Path(__file__).parents[1]
 BOOK = ROOT / "book"
 EVIDENCE = tomllib.loads((ROOT / "sources" / "evidence.toml").read_text("utf-8"))
-OTHERS = sources_page.load_sources().OTHERS
 REFERENCES = (BOOK / "references.bib").read_text("utf-8")
 FIELDS = {"url", "kind", "read", "shows"}
 KINDS = {
