@@ -27,11 +27,11 @@ class Reliability(NamedTuple):
 
     Attributes
     ----------
-    counts : ndarray of integers, one for each filled bin
-        How many rows the bin holds.
-    confidences : ndarray, one for each filled bin
+    counts : numpy.ndarray
+        How many rows each filled bin holds.
+    confidences : numpy.ndarray
         The mean of their largest probabilities.
-    accuracies : ndarray, one for each filled bin
+    accuracies : numpy.ndarray
         The share of them whose largest logit is that of the label.
     """
 

@@ -19,9 +19,9 @@ class TaylorTest(NamedTuple):
     ----------
     order : float
         The slope of log r against log h between the largest and the smallest step.
-    steps : ndarray
+    steps : numpy.ndarray
         The steps h.
-    remainders : ndarray
+    remainders : numpy.ndarray
         The remainders r, one for each step.
     """
 

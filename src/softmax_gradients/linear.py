@@ -15,10 +15,10 @@ class LinearGradients(NamedTuple):
 
     Attributes
     ----------
-    weights : ndarray, shape (C, d), or (..., C, d) for the reduction "none"
-        dL/dW.
-    bias : ndarray, shape (C,), or (..., C) for the reduction "none"
-        dL/db.
+    weights : numpy.ndarray
+        dL/dW, of shape (C, d), or (..., C, d) for the reduction "none".
+    bias : numpy.ndarray
+        dL/db, of shape (C,), or (..., C) for the reduction "none".
     """
 
     weights: Array
