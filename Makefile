@@ -1,4 +1,6 @@
 # make book       the site, in _build/html
+# make preview    the site while it is written: what is saved is built and shown
+# make check      lint, and the tests of what has changed
 # make test       every test, and every notebook cell run again and compared
 # make site-test  the site as it is deployed, tested in Chromium
 # make notebooks  run the notebooks in place
@@ -23,14 +25,32 @@ BUILD := $(BIN)/jupyter-book build --all -W -n --keep-going
 # Made from the pages, so gone when they are built anew.
 PDF := softmax-gradients.pdf
 NOTEBOOKS := $(wildcard book/*.ipynb)
+# What the site is made of. Folders too: a file may be gone. The last tells of commits,
+# which each page names.
+BUILT := _build/.built
+MADE_OF := _config.yml _toc.yml pyproject.toml README.md LICENSE \
+	$(shell find book sources src -mindepth 1 -not -path '*/_generated*' \
+	-not -path '*/__pycache__*' -not -path '*.egg-info*') \
+	$(wildcard .git/logs/HEAD)
 
-.PHONY: book test site-test notebooks bench pdf lab lint clean
+.PHONY: book preview check test site-test notebooks bench pdf lab lint clean
 .DEFAULT_GOAL := book
 
-# Everything is rebuilt: a warning of an unchanged page must fail again.
-book: $(INSTALLED)
+# Everything is rebuilt: a warning of an unchanged page must fail again. If nothing has
+# changed since it was built without one, there is nothing to do.
+book: $(BUILT)
+
+$(BUILT): $(INSTALLED) $(MADE_OF)
 	rm -f _build/html/$(PDF)
 	$(BUILD) .
+	@touch $@
+
+preview: $(INSTALLED)
+	$(BIN)/python tools/preview.py $(PORT)
+
+# Against the commit at which this branch left origin/main: make check SINCE=HEAD~3
+check: lint
+	$(BIN)/python tools/changed.py $(SINCE)
 
 # Apart from the notebooks: with --cov, nbval waits for coverage in each kernel. The
 # cells of a notebook stay together.
@@ -68,7 +88,7 @@ lint: $(INSTALLED)
 	$(BIN)/python -m pip check
 
 clean:
-	rm -rf _build .pytest_cache .hypothesis .mypy_cache .ruff_cache .coverage
+	rm -rf _build .cache/.unfinished-* .pytest_cache .hypothesis .mypy_cache .ruff_cache .coverage
 
 # pip warns once for each find-links entry of its configuration: show errors only.
 $(INSTALLED): requirements.txt pyproject.toml

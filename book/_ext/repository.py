@@ -74,7 +74,9 @@ def built_from():
 
 
 def add_links(app, config):
-    config.html_theme_options["extra_footer"] = built_from()
+    # In a preview the first change to a file would have every page written anew.
+    if "preview" not in app.tags:
+        config.html_theme_options["extra_footer"] = built_from()
     if repository_url():
         config.html_theme_options |= BUTTONS | {
             "repository_url": repository_url(),

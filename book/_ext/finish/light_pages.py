@@ -112,7 +112,8 @@ def shrink_pictures(folder, pages):
 
 
 def lighten(app, exception):
-    if exception is not None or app.builder.name != "html":
+    # A preview is read on this machine: it is sooner there than lighter.
+    if exception is not None or app.builder.name != "html" or "preview" in app.tags:
         return
     site = Path(app.outdir)
     before = {path: path.read_text("utf-8") for path in site.rglob("*.html")}
