@@ -46,6 +46,14 @@ def test_links_within_the_site_lead_somewhere(page):
 
 
 @pytest.mark.parametrize("page", BOOK)
+def test_no_words_with_a_dot_are_taken_for_an_address(page):
+    links = re.findall(
+        r'<a\b[^>]*\shref="http://([^"]*)"[^>]*>(.*?)</a>', parsed(page).text
+    )
+    assert not [words for address, words in links if words == address]
+
+
+@pytest.mark.parametrize("page", BOOK)
 def test_a_page_says_where_it_belongs_and_what_it_was_built_from(page):
     read = parsed(page)
     assert read.canonical == DEPLOYED + page
