@@ -53,6 +53,13 @@ def test_no_words_with_a_dot_are_taken_for_an_address(page):
     assert not [words for address, words in links if words == address]
 
 
+@pytest.mark.parametrize("page", [*BOOK, "404.html"])
+def test_style_sheets_carry_their_version(page):
+    sheets = re.findall(r'href="([^"]*\.css[^"]*)"', parsed(page).text)
+    assert len(sheets) > 5
+    assert all(re.search(r"\.css\?(v|digest)=[0-9a-f]+$", sheet) for sheet in sheets)
+
+
 @pytest.mark.parametrize("page", BOOK)
 def test_a_page_says_where_it_belongs_and_what_it_was_built_from(page):
     read = parsed(page)
