@@ -123,11 +123,16 @@ def test_the_wrong_form_is_wrong(entry, kind, form):
     assert differs(entry.function(kind, form), kind)
 
 
-@pytest.mark.parametrize(("entry", "kind", "form"), SHOWN)
+# For a batch of shape (3, 4) at moderate logits these are right or raise, though their
+# formulas are wrong.
+UNSEEN_HERE = ("missing-keepdims", "epsilon-in-log", "batchmean-over-sequences")
+
+
+@pytest.mark.parametrize(
+    ("entry", "kind", "form"),
+    [each for each in SHOWN if each[0].slug not in UNSEEN_HERE],
+)
 def test_a_numerical_mistake_has_the_right_formula(entry, kind, form):
-    # These are right for a batch of shape (3, 4) at moderate logits, or raise.
-    if entry.slug in ("missing-keepdims", "epsilon-in-log", "batchmean-over-sequences"):
-        return
     found = entry.function(kind, form)(*arguments(kind), TEMPERATURE)
     right = RIGHT[kind](*arguments(kind), temperature=TEMPERATURE)
     assert np.allclose(found, right, rtol=1e-9) == entry.numerical
