@@ -2,6 +2,7 @@
 # make preview    the site while it is written: what is saved is built and shown
 # make check      lint, and the tests of what has changed
 # make test       every test, and every notebook cell run again and compared
+# make peers      the tests that compare with PyTorch, JAX, SciPy and scikit-learn
 # make site-test  the site as it is deployed, tested in Chromium
 # make notebooks  run the notebooks in place
 # make bench      speed and accuracy, beside what a user would pick instead
@@ -22,6 +23,7 @@ endif
 INSTALLED := $(VENV)/.installed
 SITE_INSTALLED := $(VENV)/.site-installed
 BUILD := $(BIN)/jupyter-book build --all -W -n --keep-going
+PEERS := .cache/peers
 # Made from the pages, so gone when they are built anew.
 PDF := softmax-gradients.pdf
 NOTEBOOKS := $(wildcard book/*.ipynb)
@@ -33,7 +35,7 @@ MADE_OF := _config.yml _toc.yml pyproject.toml README.md LICENSE \
 	-not -path '*/__pycache__*' -not -path '*.egg-info*') \
 	$(wildcard .git/logs/HEAD)
 
-.PHONY: book preview check test site-test notebooks bench pdf lab lint clean
+.PHONY: book preview check test peers site-test notebooks bench pdf lab lint clean
 .DEFAULT_GOAL := book
 
 # Everything is rebuilt: a warning of an unchanged page must fail again. If nothing has
@@ -57,6 +59,10 @@ check: lint
 test: $(INSTALLED)
 	$(BIN)/python -m pytest -n 2 --dist loadscope --nbval --nbval-current-env $(NOTEBOOKS)
 	$(BIN)/python -m pytest -n 2 --dist worksteal --cov
+
+# In an environment of its own: the peers are large. No test at all is a failure too.
+peers: $(PEERS)/.installed
+	$(PEERS)/$(notdir $(BIN))/python -m pytest -m peers
 
 # Built apart, with an address and a repository, as pages.yml has them.
 site-test: export BOOK_BASE_URL = https://example.org/softmax-gradients/
@@ -101,6 +107,12 @@ $(INSTALLED): requirements.txt pyproject.toml
 			"make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -qq --disable-pip-version-check --no-compile -r requirements.txt
+	@touch $@
+
+# A workflow says in PEERS_FLAGS where PyTorch without CUDA is.
+$(PEERS)/.installed: $(INSTALLED) requirements-peers.txt
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/$(notdir $(BIN))/python -m pip install -qq --disable-pip-version-check --no-compile $(PEERS_FLAGS) -r requirements-peers.txt
 	@touch $@
 
 $(SITE_INSTALLED): $(INSTALLED) requirements-site.txt

@@ -78,8 +78,10 @@ def test_against_mpmath():
         assert_allclose(fitted, float(1 / root), rtol=1e-12)
 
 
+@pytest.mark.peers
 def test_against_scipy():
-    optimize = pytest.importorskip("scipy.optimize")
+    from scipy import optimize
+
     logits, labels = overconfident(seed=7)
     found = optimize.minimize_scalar(
         lambda t: sg.cross_entropy(logits, labels, temperature=t),

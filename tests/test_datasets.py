@@ -42,8 +42,10 @@ def test_each_call_gives_its_own_arrays():
     assert sg.load_digits().inputs.max() == 1
 
 
+@pytest.mark.peers
 def test_equal_to_the_copy_in_scikit_learn():
-    datasets = pytest.importorskip("sklearn.datasets")
+    from sklearn import datasets
+
     theirs = datasets.load_digits()
     ours = sg.load_digits()
     np.testing.assert_array_equal(ours.inputs * 16, theirs.data)

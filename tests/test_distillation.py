@@ -820,8 +820,10 @@ def test_bad_names_and_orders():
 
 # PyTorch announces that its "mean" will become "batchmean".
 @pytest.mark.filterwarnings("ignore:reduction. 'mean' divides")
+@pytest.mark.peers
 def test_pytorch_agrees():
-    torch = pytest.importorskip("torch")
+    import torch
+
     p = point(6)
     temperature = p.temperature
     for reduction in ("batchmean", "mean", "sum"):

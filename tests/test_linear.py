@@ -151,8 +151,10 @@ def test_against_autograd():
         assert_allclose(ours, expected, rtol=0, atol=1e-14)
 
 
+@pytest.mark.peers
 def test_against_torch():
-    torch = pytest.importorskip("torch")
+    import torch
+
     weights, bias, point = classifier(seed=8)
     w, b = (torch.tensor(array, requires_grad=True) for array in (weights, bias))
     logits = torch.nn.functional.linear(torch.tensor(point.inputs), w, b)

@@ -142,11 +142,13 @@ def test_the_reference_page_lists_every_public_name():
     assert sorted(documented) == sorted(sg.__all__)
 
 
-def test_every_requirement_is_pinned():
-    lines = (ROOT / "requirements.txt").read_text("utf-8").splitlines()
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-peers.txt"])
+def test_every_requirement_is_pinned(name):
+    lines = (ROOT / name).read_text("utf-8").splitlines()
     requirements = [line.split("#")[0].strip() for line in lines]
+    assert any("==" in requirement for requirement in requirements)
     for requirement in filter(None, requirements):
-        assert requirement == "-e ." or re.fullmatch(
+        assert requirement in ("-e .", "-r requirements.txt") or re.fullmatch(
             r'[\w.-]+==[\w.]+( ; \w+ (==|!=) "\w+")?', requirement
         ), requirement
 

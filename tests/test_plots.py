@@ -3,14 +3,13 @@
 import subprocess
 import sys
 
+import matplotlib
 import numpy as np
 import pytest
+from matplotlib import colors
+from matplotlib.figure import Figure
 
 import softmax_gradients as sg
-
-matplotlib = pytest.importorskip("matplotlib")
-colors = pytest.importorskip("matplotlib.colors")
-Figure = pytest.importorskip("matplotlib.figure").Figure
 
 JACOBIAN = sg.softmax_jacobian([2.0, 0.5, -1.0, 1.2], temperature=2.0)
 
