@@ -403,7 +403,7 @@ def test_against_torch():
     for function, product in pairs:
         z = torch.tensor(logits, requires_grad=True)
         function(z / temperature, -1).backward(torch.tensor(cotangent))
-        ours = product(logits, cotangent, temperature)
+        ours = product(logits, cotangent, temperature=temperature)
         assert_allclose(ours, z.grad.numpy(), rtol=0, atol=1e-14)
 
 
