@@ -1,5 +1,6 @@
 """The doctor from a shell."""
 
+import doctest
 import errno
 import inspect
 import io
@@ -12,6 +13,7 @@ import sys
 import pytest
 
 import softmax_gradients.__main__ as program
+import softmax_gradients._shell as shell
 import softmax_gradients._site as site
 from softmax_gradients import __version__
 from softmax_gradients._isolation import DoctorError
@@ -167,6 +169,10 @@ def test_every_option_has_help(capsys):
 )
 def test_values_of_options(text, value):
     assert value_of(text) == value
+
+
+def test_the_examples_in_the_docstrings_hold():
+    assert doctest.testmod(shell).failed == 0
 
 
 def test_times_and_sizes_are_positive():

@@ -41,7 +41,14 @@ from .distillation import (
     kl_divergence,
     kl_divergence_gradient,
 )
-from .gradcheck import TaylorTest, complex_step, finite_difference, taylor_test
+from .gradcheck import (
+    Comparison,
+    TaylorTest,
+    compare,
+    complex_step,
+    finite_difference,
+    taylor_test,
+)
 from .high_temperature import high_temperature_error_bound, high_temperature_limit
 from .label_smoothing import convert_epsilon, smooth_labels
 from .linear import LinearGradients, linear_gradients
@@ -54,10 +61,12 @@ __version__ = "0.1.0"
 
 __all__ = [
     "MISTAKES",
+    "Comparison",
     "LinearGradients",
     "Reliability",
     "TaylorTest",
     "assert_correct",
+    "compare",
     "complex_step",
     "convert_epsilon",
     "cross_entropy",

@@ -1,7 +1,9 @@
-"""Three independent ways to check a derivative against the function itself."""
+"""Independent ways to check a derivative against the function itself."""
 
+import warnings
 from collections.abc import Callable
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -28,6 +30,202 @@ class TaylorTest(NamedTuple):
     order: float
     steps: Array
     remainders: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """The result of `compare`: a claimed gradient beside the measured one.
+
+    Attributes
+    ----------
+    agree : bool
+        Whether every entry of the two is equal, up to `tolerance` times the largest
+        entry.
+    method : {"complex step", "central differences"}
+        How the derivative of the loss was measured.
+    worst : tuple of int
+        The index of the entry that is furthest off.
+    claimed, measured : float
+        That entry of your gradient, and of the derivative of your loss.
+    factor : float or None
+        What the measured derivative is to be multiplied by to give your gradient, if
+        there is one such number for all entries and it is not 1.
+    order : float
+        The order of the Taylor remainder, as from `taylor_test`: near 2 for the
+        gradient of a curved loss, near 1 for another.
+    point : ndarray
+        Where the two were compared.
+    gradient, derivative : ndarray
+        All entries, of the point's shape: yours, and those measured.
+    tolerance : float
+        The relative error that counts as rounding for this method and precision.
+    """
+
+    agree: bool
+    method: str
+    worst: tuple[int, ...]
+    claimed: float
+    measured: float
+    factor: float | None
+    order: float
+    point: Array
+    gradient: Array
+    derivative: Array
+    tolerance: float
+
+    def __str__(self) -> str:
+        """Return the comparison for a terminal."""
+        if self.agree:
+            first = "Your gradient is the derivative of your loss here."
+        elif self.factor == 0:
+            first = "Your gradient is zero, and the derivative of your loss is not."
+        elif self.factor is not None:
+            first = (
+                f"Your gradient is {self.factor:.6g} times the derivative of your "
+                f"loss{self._size_of_factor()}."
+            )
+        else:
+            first = "Your gradient is not the derivative of your loss."
+        entry = ", ".join(map(str, self.worst))
+        return "\n".join(
+            (
+                first,
+                f"  worst entry   [{entry}]",
+                f"  yours         {self.claimed:.10g}",
+                f"  measured      {self.measured:.10g}, by {self.method}",
+                f"  Taylor order  {self.order:.2f} (2 for a gradient, 1 for another)",
+            )
+        )
+
+    # A comparison at the prompt is read, not copied.
+    __repr__ = __str__
+
+    def _size_of_factor(self) -> str:
+        """Return what the factor is in terms of the point's shape, in words."""
+        shape = self.point.shape
+        if len(shape) < 2 or self.factor is None:
+            return ""
+        names = {"the number of rows": shape[0], "the number of columns": shape[-1]}
+        for name, size in names.items():
+            for words, value in ((name, size), (f"one over {name}", 1 / size)):
+                if size > 1 and np.isclose(abs(self.factor), value, rtol=1e-4):
+                    sign = "minus " if self.factor < 0 else ""
+                    return f": {sign}{words}"
+        return ""
+
+
+@keywords_named
+def compare(
+    loss: Function,
+    gradient: Function,
+    *,
+    point: ArrayLike | None = None,
+    shape: tuple[int, ...] = (3, 4),
+    seed: int = 0,
+) -> Comparison:
+    r"""Tell whether a gradient belongs to a loss, whatever the two are.
+
+    Let f denote the `loss`, g the `gradient` that you claim for it and x the `point`.
+    No formula of this book is used: f is differentiated in numbers and g(x) is held
+    against the result, entry by entry.
+
+    Parameters
+    ----------
+    loss : callable
+        f, from an array of the shape of x to one number.
+    gradient : callable
+        g, from an array of the shape of x to one of the same shape.
+    point : array_like, optional
+        x, a real array. By default normally distributed numbers of the shape `shape`:
+        a point of equal entries, or one where f is smallest, can hide a mistake.
+    shape : tuple of int, default (3, 4)
+        The shape of x where no point is given.
+    seed : int, default 0
+        Chooses x where no point is given.
+
+    Returns
+    -------
+    comparison : Comparison
+        It prints itself: whether they agree, the worst entry with both numbers, the
+        factor between them if there is one, and the Taylor order.
+
+    Raises
+    ------
+    ValueError
+        If `point` is not real and finite, `shape` has no entries, f does not return
+        one finite number or g not one finite real array of the shape of x.
+
+    Notes
+    -----
+    The derivative is taken by `complex_step` if f computes with complex numbers
+    and the result agrees with central differences: a function such as an absolute
+    value gives something else for a complex point. Otherwise it is taken by
+    `finite_difference`, with a larger step where f returns float32 or float16. Both
+    move one entry at a time, so f is called about three times for each entry of x.
+
+    Agreement at one point does not prove agreement at all: choose other points with
+    `seed`. At a kink of f, as of an absolute value at 0, there is no derivative to
+    agree with.
+
+    References
+    ----------
+    J. R. R. A. Martins, P. Sturdza and J. J. Alonso, "The complex-step derivative
+    approximation", ACM Trans. Math. Softw. 29, 2003.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import softmax_gradients as sg
+    >>> targets = np.array([[0.2, 0.5, 0.3], [0.1, 0.1, 0.8]])
+    >>> loss = lambda z: sg.cross_entropy(z, targets)
+    >>> summed = lambda z: sg.softmax(z) - targets
+    >>> sg.compare(loss, summed, shape=(2, 3))
+    Your gradient is 2 times the derivative of your loss: the number of rows.
+      worst entry   [1, 2]
+      yours         -0.3415551717
+      measured      -0.1707775859, by complex step
+      Taylor order  0.99 (2 for a gradient, 1 for another)
+    >>> sg.compare(loss, lambda z: summed(z) / 2, shape=(2, 3)).agree
+    True
+    """
+    if point is None:
+        x = np.random.default_rng(seed).standard_normal(shape)
+        if x.size == 0:
+            raise ValueError(f"shape must have entries, got {shape!r}")
+    else:
+        x = _real_point(point)
+    value = np.asarray(loss(x.copy()))
+    if not np.isfinite(_number(value)):
+        raise ValueError(f"loss must be finite at the point, got {value}")
+    claimed = np.array(gradient(x.copy()))
+    if claimed.shape != x.shape or claimed.dtype.kind not in "iuf":
+        raise ValueError(
+            f"gradient must return real numbers of the point's shape {x.shape}, "
+            f"got {claimed.dtype} of shape {claimed.shape}"
+        )
+    if not np.isfinite(claimed).all():
+        raise ValueError(f"gradient must be finite at the point, got {claimed}")
+    measured, method, tolerance = _measured(loss, x, value.dtype)
+    tolerance = max(tolerance, _rounding(claimed.dtype))
+    scale = max(float(np.abs(claimed).max()), float(np.abs(measured).max()))
+    errors = np.abs(claimed - measured)
+    worst = tuple(map(int, np.unravel_index(errors.argmax(), x.shape)))
+    agree = bool(errors.max() <= tolerance * scale)
+    return Comparison(
+        agree=agree,
+        method=method,
+        worst=worst,
+        claimed=float(claimed[worst]),
+        measured=float(measured[worst]),
+        factor=None if agree else _factor(claimed, measured, tolerance),
+        order=taylor_test(
+            loss, lambda there: claimed, x, steps=_TAYLOR_STEPS[_size(value.dtype)]
+        ).order,
+        point=x,
+        gradient=claimed,
+        derivative=measured,
+        tolerance=tolerance,
+    )
 
 
 @keywords_named
@@ -276,3 +474,60 @@ def _join_columns(columns: list[Array], shape: tuple[int, ...]) -> Array:
     """Put the derivatives with respect to single entries along trailing axes."""
     joined = np.stack(columns, axis=-1)
     return joined.reshape(columns[0].shape + shape)
+
+
+# Of central differences at the default step, of a function in float64 or less.
+_STEPS = {8: 6e-6, 4: 5e-3, 2: 5e-2}
+_ERRORS = {8: 1e-6, 4: 5e-3, 2: 5e-2}
+# Each large enough for its remainder to stand out of the rounding of the loss.
+_TAYLOR_STEPS = {8: (1e-2, 1e-3, 1e-4), 4: (1e-1, 3e-2, 1e-2), 2: (1.0, 0.5, 0.25)}
+
+
+def _size(precision: np.dtype[Any]) -> int:
+    """Return the bytes of the numbers that a loss is computed in, at most 8."""
+    return min(precision.itemsize, 8) if precision.kind == "f" else 8
+
+
+def _rounding(precision: np.dtype[Any]) -> float:
+    """Return the relative error that rounding may leave in a gradient."""
+    return {2: 1e-2, 4: 1e-4}.get(precision.itemsize, 1e-9)
+
+
+def _measured(
+    loss: Function, x: Array, precision: np.dtype[Any]
+) -> tuple[Array, str, float]:
+    """Return the derivative, how it was taken, and its relative error."""
+    size = _size(precision)
+    differences = finite_difference(
+        lambda there: np.asarray(_number(loss(there))), x, step=_STEPS[size]
+    )
+    if not np.isfinite(differences).all():
+        raise ValueError("loss must be finite near the point, got NaN or infinity")
+    error = _ERRORS[size]
+    exact = _by_complex_step(loss, x)
+    scale = float(np.abs(differences).max())
+    if exact is not None and np.abs(exact - differences).max() <= error * scale:
+        return exact, "complex step", _rounding(np.dtype(float))
+    return differences, "central differences", error
+
+
+def _by_complex_step(loss: Function, x: Array) -> Array | None:
+    """Return the derivative by complex steps, or None where the loss takes none."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # that an imaginary part was discarded
+            exact = complex_step(loss, x)
+    except Exception:  # the loss is not ours, and was not written for such a point
+        return None
+    return exact if exact.shape == x.shape and np.isfinite(exact).all() else None
+
+
+def _factor(claimed: Array, measured: Array, tolerance: float) -> float | None:
+    """Return the number that the claimed gradient is too large by, if there is one."""
+    size = float((measured * measured).sum())
+    if size == 0:
+        return None
+    factor = float((claimed * measured).sum()) / size
+    scale = float(np.abs(claimed).max())
+    off = float(np.abs(claimed - factor * measured).max())
+    return factor if off <= tolerance * scale else None
