@@ -193,7 +193,7 @@ def compare(
         if x.size == 0:
             raise ValueError(f"shape must have entries, got {shape!r}")
     else:
-        x = _real_point(point)
+        x = as_point(point)
     value = np.asarray(loss(x.copy()))
     if not np.isfinite(_number(value)):
         raise ValueError(f"loss must be finite at the point, got {value}")

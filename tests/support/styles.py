@@ -446,6 +446,58 @@ WRONG = [
     ),
 ]
 
+# One of each of the newer entries, in a style of its own.
+WRONG += [
+    ("loss", lambda z, y: -q_of(z)[range(len(z)), y].mean(), {"missing-log"}),
+    ("loss", lambda z, y: -z[range(len(z)), y].mean(), {"missing-log-softmax"}),
+    (
+        "loss",
+        lambda z, y: -log_q_of(z)[range(len(z)), y - 1].mean(),
+        {"labels-from-one"},
+    ),
+    (
+        "gradient",
+        lambda z, y: (
+            (q_of(z) - (np.arange(z.shape[1]) == (y + 1)[:, None]) * 1.0) / len(y)
+        ),
+        {"labels-off-by-one"},
+    ),
+    (
+        "loss",
+        lambda z, y: (
+            -np.mean(
+                0.9 * log_q_of(z)[range(len(z)), y] + 0.9 * log_q_of(z).mean(axis=1)
+            )
+        ),
+        {"wrong-smoothing-mass"},
+    ),
+    ("vjp", lambda z, g: g.copy(), {"pass-through-backward"}),
+    ("vjp", lambda z, g: jacobian_of_row(g) @ g, {"jacobian-of-another-array"}),
+    (
+        "vjp",
+        lambda z, g: z * (g - (z * g).sum(axis=1, keepdims=True)),
+        {"jacobian-of-the-input"},
+    ),
+    ("vjp", lambda z, g: q_of(z) * (1 - q_of(z)), {"upstream-gradient-ignored"}),
+    (
+        "vjp",
+        lambda z, g: q_of(z) * (g[0] - q_of(z) @ g[0][:, None]),
+        {"first-upstream-gradient"},
+    ),
+    (
+        "vjp",
+        lambda z, g: q_of(z) * (g - (q_of(z) * g).sum(axis=-1)),
+        {"missing-keepdims"},
+    ),
+    ("gradient", lambda z, y: np.zeros_like(z), {"zero-gradient"}),
+    ("softmax", lambda z: z / z.sum(axis=1, keepdims=True), {"missing-exponential"}),
+    (
+        "softmax",
+        lambda z: np.exp(z) / z.sum(axis=1, keepdims=True),
+        {"raw-normaliser"},
+    ),
+]
+
 # Wrong, and none of the catalogue's mistakes.
 UNKNOWN = [
     ("softmax", lambda z: q_of(z) ** 2),
@@ -459,9 +511,7 @@ UNKNOWN = [
     ("jacobian", lambda z: np.stack([np.diag(q) - np.outer(q, q**2) for q in q_of(z)])),
     ("vjp", lambda z, g: q_of(z) * (g - g.mean(axis=1, keepdims=True))),
     ("log_softmax_vjp", lambda z, g: g - q_of(z) * g.mean(axis=1, keepdims=True)),
-    ("loss", lambda z, y: -q_of(z)[range(len(z)), y].mean()),
     ("loss", lambda z, y: -np.log10(q_of(z)[range(len(z)), y]).mean()),
-    ("loss", lambda z, y: -log_q_of(z)[range(len(z)), y - 1].mean()),
     ("loss", lambda z, t: ((q_of(z) - t) ** 2).sum() / len(z)),
     ("loss", lambda z, y: np.nan),
     ("gradient", lambda z, t: np.full(z.shape, np.nan)),

@@ -67,16 +67,20 @@ def largest(values: Array) -> float:
 
 
 @lru_cache(maxsize=32)
-def hypotheses(kind: str) -> tuple[tuple[tuple[Hypothesis, ...], ...], ...]:
+def hypotheses(
+    kind: str, reduction: str = "mean"
+) -> tuple[tuple[tuple[Hypothesis, ...], ...], ...]:
     """Return the combinations of mistakes, by what they replace and their number.
 
     The first replace the core or what comes before it, the second only factors.
-    A numerical mistake is not among them: it shows at large logits only.
+    A numerical mistake is not among them: it shows at large logits only. Nor is one
+    that is right for this reduction.
     """
     single = [
         Hypothesis((entry.slug,), steps)
         for entry in MISTAKES.values()
         if not entry.numerical
+        and (not entry.reductions or reduction in entry.reductions)
         for steps in entry.kinds.get(kind, ())
     ]
     cores = [h for h in single if h.steps.replaced - SCALARS]
@@ -161,7 +165,7 @@ class Matcher:
 
     def candidates(self, answer: Answer, number: int) -> Iterator[Hypothesis]:
         """Yield combinations of a number of mistakes that explain one answer."""
-        cores, factors = hypotheses(self.kind)
+        cores, factors = hypotheses(self.kind, self.reduction)
         for in_core in range(min(number, AT_MOST_IN_CORE) + 1):
             for core in cores[in_core]:
                 if not self.proportional(core.steps, answer):

@@ -18,11 +18,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from . import (
+    _backward,
     _batch,
     _beliefs,
     _demonstrated,
     _distillation,
     _jacobian,
+    _labels,
     _loss,
     _softmax,
     _temperature,
@@ -33,7 +35,9 @@ from ._mistake import CHAPTERS, Mistake
 THEMES: Mapping[str, tuple[Mistake, ...]] = MappingProxyType(
     {
         "Jacobian and Hessian": _jacobian.ENTRIES,
+        "Backward passes": _backward.ENTRIES,
         "Loss and targets": _loss.ENTRIES,
+        "Labels": _labels.ENTRIES,
         "Softmax": _softmax.ENTRIES,
         "Temperature": _temperature.ENTRIES,
         "Distillation": _distillation.ENTRIES,

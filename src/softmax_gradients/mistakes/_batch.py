@@ -5,6 +5,8 @@ from math import prod
 from ._mistake import Mistake
 from ._steps import AVERAGED, Steps, number_of_rows
 
+DIVIDED = Steps(rows=number_of_rows)
+
 ENTRIES = (
     Mistake(
         slug="mean-over-classes",
@@ -74,5 +76,17 @@ ENTRIES = (
             kind: (Steps(rows=lambda shape: number_of_rows(shape) ** 2),)
             for kind in AVERAGED
         },
+    ),
+    Mistake(
+        slug="divided-sum",
+        title="The sum of the rows, or each row's own loss, is divided by N",
+        wrong=r"\frac{1}{N}\sum_n L_n",
+        right=r"\sum_n L_n",
+        giveaway="The ratio to the right value is 1/N, for a batch of one row 1.",
+        page="gradient-doctor",
+        sources=("paiml/aprender#2182", "cbfinn/maml#70"),
+        kinds=dict.fromkeys(AVERAGED, (DIVIDED,)),
+        reductions=("sum", "none"),
+        right_if="you meant the mean over the batch",
     ),
 )

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from .._cross_entropy import cross_entropy, cross_entropy_gradient
-from .._softmax import softmax
+from .._softmax import log_softmax, softmax
 from ..distillation import kl_divergence, kl_divergence_gradient
 from ..gradcheck import finite_difference
 from ._mistake import Mistake
@@ -107,6 +107,86 @@ def errors_of_finite_differences() -> dict[str, Any]:
     return errors
 
 
+def weights_on_the_logits() -> dict[str, Any]:
+    """Weight a loss, or its logits, by the class: three classes, label 1, w = 3."""
+    weights = np.array([1.0, 3.0, 2.0])
+    return {
+        "gradient of w_y L(z)": finite_difference(
+            lambda logits: weights[LABEL] * cross_entropy(logits, LABEL), LOGITS
+        ),
+        "gradient of L(w z)": finite_difference(
+            lambda logits: cross_entropy(weights * logits, LABEL), LOGITS
+        ),
+    }
+
+
+def gradient_of_an_ignored_row() -> dict[str, Any]:
+    """Differentiate the mean loss of one row by the logits of an ignored row."""
+
+    def mean_of_the_kept(ignored: Any) -> Any:
+        losses = cross_entropy([LOGITS, ignored], [LABEL, 0], reduction="none")
+        return (losses * np.array([1.0, 0.0])).sum() / 1
+
+    return {
+        "derivative by the ignored row": finite_difference(
+            mean_of_the_kept, TEACHER_LOGITS
+        ),
+        "q - e_y of the ignored row": cross_entropy_gradient(TEACHER_LOGITS, 0),
+    }
+
+
+def mean_with_an_ignored_row() -> dict[str, Any]:
+    """Average the losses of three rows, one of them ignored."""
+    rows = [LOGITS, TEACHER_LOGITS, LOGITS]
+    losses = cross_entropy(rows, [LABEL, 0, 2], reduction="none")
+    kept = np.array([1.0, 0.0, 1.0])
+    return {
+        "sum over 3 rows": float((kept * losses).sum() / len(rows)),
+        "sum over the 2 kept rows": float((kept * losses).sum() / kept.sum()),
+        "mean of the kept rows alone": float(
+            cross_entropy([LOGITS, LOGITS], [LABEL, 2])
+        ),
+    }
+
+
+def focal_gradients() -> dict[str, Any]:
+    """Differentiate the focal loss with gamma = 2, whole and without its terms."""
+    focus = 2.0
+    probs = softmax(LOGITS)
+    label = np.eye(3)[LABEL]
+    sure, surprise = probs[LABEL], np.log(probs[LABEL])
+    weight = (1 - sure) ** focus
+    whole = weight - focus * sure * (1 - sure) ** (focus - 1) * surprise
+
+    def focal(logits: Any) -> Any:
+        log_probs = log_softmax(logits)
+        return -((1 - np.exp(log_probs[LABEL])) ** focus) * log_probs[LABEL]
+
+    return {
+        "by differences": finite_difference(focal, LOGITS),
+        "(w - gamma q_y (1 - q_y)^(gamma - 1) log q_y) (q - e_y)": whole
+        * (probs - label),
+        "w (q - e_y), the weight as a constant": weight * (probs - label),
+        "the second term for the labelled class only": np.where(
+            label == 1, whole, weight
+        )
+        * (probs - label),
+    }
+
+
+def gradient_after_a_cut() -> dict[str, Any]:
+    """Move the logits of a loss, and of a loss of probabilities that were stored."""
+    stored = softmax(LOGITS)
+    return {
+        "derivative of the loss": finite_difference(
+            lambda logits: -np.log(softmax(logits)[LABEL]), LOGITS
+        ),
+        "derivative after the cut": finite_difference(
+            lambda logits: -np.log(stored[LABEL]), LOGITS
+        ),
+    }
+
+
 ENTRIES = (
     Mistake(
         slug="t-squared-on-hard-loss",
@@ -198,5 +278,68 @@ ENTRIES = (
             "jax-ml/jax#39821",
         ),
         demonstration=errors_of_finite_differences,
+    ),
+    Mistake(
+        slug="class-weights-on-logits",
+        title="The class weights multiply the logits, not the loss",
+        wrong=r"L(w \odot z)",
+        right=r"w_y\, L(z)",
+        giveaway="The weights change the probabilities: a large weight makes a class "
+        "more certain, so that its mistakes cost more and its right answers less. The "
+        "gradient's rows no longer sum to zero.",
+        page="gradient-doctor",
+        sources=(
+            "jakeret/tf_unet#8",
+            "TomHeaven/msba_reid#3",
+            "tensorflow/tensorflow#27741",
+        ),
+        demonstration=weights_on_the_logits,
+    ),
+    Mistake(
+        slug="ignored-rows-keep-a-gradient",
+        title="Rows that the loss ignores keep a gradient",
+        wrong=r"\frac{\partial L}{\partial z_n} = q_n - e_{y_n} "
+        r"\text{ for a row } n \text{ that is ignored}",
+        right=r"\frac{\partial L}{\partial z_n} = 0",
+        giveaway="The loss does not change with the logits of that row, and its "
+        "gradient there is not zero.",
+        page="gradient-doctor",
+        sources=("PaddlePaddle/Paddle#28622",),
+        demonstration=gradient_of_an_ignored_row,
+    ),
+    Mistake(
+        slug="ignored-rows-in-the-mean",
+        title="Rows that the loss ignores are counted in its mean",
+        wrong=r"\frac{1}{N}\sum_n m_n L_n,\quad m_n = 0 \text{ for ignored rows}",
+        right=r"\frac{\sum_n m_n L_n}{\sum_n m_n}",
+        giveaway="The more padding, the smaller the loss and its gradient.",
+        page="gradient-doctor",
+        sources=("IBM/pytorch-seq2seq#125", "chainer/chainer#500"),
+        demonstration=mean_with_an_ignored_row,
+    ),
+    Mistake(
+        slug="focal-loss-without-cross-terms",
+        title="The weight of the focal loss is not differentiated for every class",
+        wrong=r"(1 - q_y)^\gamma (q_i - [i = y])",
+        right=r"\Bigl((1 - q_y)^\gamma - \gamma q_y (1 - q_y)^{\gamma - 1} "
+        r"\log q_y\Bigr) (q_i - [i = y])",
+        giveaway="The weight depends on every logit, through q_y. Held constant, the "
+        "gradient is too short; differentiated for the labelled class alone, its "
+        "entries do not sum to zero.",
+        page="gradient-doctor",
+        sources=("unsky/focal-loss#1", "kuangliu/pytorch-retinanet#12"),
+        demonstration=focal_gradients,
+    ),
+    Mistake(
+        slug="graph-cut",
+        title="The loss is computed from numbers that are cut off from the logits",
+        wrong=r"L(\text{a stored copy of } q),\quad "
+        r"\frac{\partial L}{\partial z} = 0 \text{ or None}",
+        right=r"L(q(z)),\quad \frac{\partial L}{\partial z} = q - t",
+        giveaway="The gradient is None, or zero: an argmax, detach(), item() or a "
+        "change to NumPy stands between the logits and the loss.",
+        page="gradient-doctor",
+        sources=("pytorch/pytorch#1339", "LZGMatrix/BOP19_CDPN_2019ICCV#4"),
+        demonstration=gradient_after_a_cut,
     ),
 )

@@ -43,7 +43,6 @@ def gradient_with_added_products(x: Values) -> Array:
 
 DIAGONAL_VJP = Steps(core=lambda x: x.probs * (1 - x.probs) * x.cotangent)
 DIAGONAL_GRADIENT = Steps(core=lambda x: -x.targets * (1 - x.probs))
-ZEROS = Steps(core=lambda x: np.zeros_like(x.probs))
 OPPOSITE = Steps(sign=-1.0)
 
 SEPARATE = "the thread on separate derivatives (chapter summation-mistake)"
@@ -87,8 +86,8 @@ ENTRIES = (
         page="summation-mistake",
         sources=(),
         kinds={
-            "vjp": (DIAGONAL_VJP, ZEROS),
-            "gradient": (DIAGONAL_GRADIENT, ZEROS),
+            "vjp": (DIAGONAL_VJP,),
+            "gradient": (DIAGONAL_GRADIENT,),
         },
     ),
     Mistake(

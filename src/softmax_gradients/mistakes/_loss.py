@@ -284,4 +284,42 @@ ENTRIES = (
         },
         numerical=True,
     ),
+    Mistake(
+        slug="missing-log",
+        title="The logarithm is missing from the loss",
+        wrong=r"-\sum_j t_j q_j",
+        right=r"-\sum_j t_j \log q_j",
+        giveaway="The loss is negative, never below -1 for a class label, and the "
+        "worse the model the smaller its gradient.",
+        page="gradient-doctor",
+        sources=(
+            "clvrai/ACGAN-PyTorch#4",
+            "AnubhavGupta3377/Text-Classification-Models-Pytorch#9",
+        ),
+        kinds={
+            "loss": (Steps(core=lambda x: -weighted(x.targets, x.probs).sum(axis=-1)),),
+            "gradient": (Steps(core=lambda x: -jacobian_product(x.probs, x.targets)),),
+        },
+    ),
+    Mistake(
+        slug="missing-log-softmax",
+        title="The logits are used as if they were log-probabilities",
+        wrong=r"-\frac{1}{T}\sum_j t_j z_j",
+        right=r"-\sum_j t_j \Bigl(\frac{z_j}{T} - \log\sum_k e^{z_k/T}\Bigr)",
+        giveaway="A shift of all logits changes the loss, which has no lower bound: "
+        "it falls for ever as the logits grow.",
+        page="gradient-doctor",
+        sources=("deepjavalibrary/djl#520", "pytorch/pytorch#12703"),
+        kinds={
+            "loss": (
+                Steps(
+                    core=lambda x: (
+                        -weighted(x.targets, x.logits).sum(axis=-1) / x.temperature
+                    )
+                ),
+                Steps(core=lambda x: -weighted(x.targets, x.logits).sum(axis=-1)),
+            ),
+        },
+        right_if="your first argument holds log-probabilities",
+    ),
 )

@@ -53,6 +53,8 @@ class Mistake:
         computation that it replaces; several where it has several forms.
     forms : mapping of str to tuple of str
         For each kind, words for each of its forms, where they are worth telling.
+    reductions : tuple of str
+        How the rows have to be combined for it to be a mistake; empty if any way.
     numerical : bool
         Whether the formula is right, and only large logits show the mistake.
     right_if : str
@@ -74,6 +76,7 @@ class Mistake:
     sources: tuple[str, ...]
     kinds: Mapping[str, tuple[Steps, ...]] = field(default_factory=dict)
     forms: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    reductions: tuple[str, ...] = ()
     numerical: bool = False
     right_if: str = ""
     demonstration: Callable[[], dict[str, Any]] | None = None
@@ -90,6 +93,8 @@ class Mistake:
 
     def function(self, kind: str, form: int = 0) -> Callable[..., Array]:
         """Return the function of the kind's signature that makes this mistake.
+
+        It combines the rows in the first way of `reductions`, or to their mean.
 
         Parameters
         ----------
@@ -108,7 +113,8 @@ class Mistake:
             raise ValueError(
                 f"kind must be one in which {self.slug} shows ({shows}), got {kind!r}"
             )
-        return assemble(kind, self.kinds[kind][form])
+        steps, promised = self.kinds[kind][form], self.reductions
+        return assemble(kind, steps, reduction=promised[0] if promised else "mean")
 
 
 def catalogued(slug: str) -> Mistake:

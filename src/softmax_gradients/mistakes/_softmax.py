@@ -91,6 +91,46 @@ def without_keepdims(scaled: Array, temperature: float) -> tuple[Array, Array]:
     return normalised(exponentials, exponentials.sum(axis=-1))
 
 
+def without_exponentials(scaled: Array, temperature: float) -> tuple[Array, Array]:
+    """Divide the logits themselves by their sum."""
+    return normalised(scaled, total(scaled))
+
+
+def shifted_without_exponentials(
+    scaled: Array, temperature: float
+) -> tuple[Array, Array]:
+    """Divide the shifted logits by their sum."""
+    shifted = scaled - scaled.max(axis=-1, keepdims=True)
+    return normalised(shifted, total(shifted))
+
+
+def over_raw_sum(scaled: Array, temperature: float) -> tuple[Array, Array]:
+    """Divide the exponentials by the sum of the logits."""
+    return normalised(np.exp(scaled), total(scaled))
+
+
+def shifted_over_raw_sum(scaled: Array, temperature: float) -> tuple[Array, Array]:
+    """Divide the exponentials of the shifted logits by the sum of these."""
+    shifted = scaled - scaled.max(axis=-1, keepdims=True)
+    return normalised(np.exp(shifted), total(shifted))
+
+
+def product_without_keepdims(x: Values) -> Array:
+    """Return q (g - <q, g>), with the products laid along the classes."""
+    return x.probs * (x.cotangent - (x.probs * x.cotangent).sum(axis=-1))
+
+
+def sum_without_keepdims(x: Values) -> Array:
+    """Return g - q sum(g), with the sums laid along the classes."""
+    return x.cotangent - x.probs * x.cotangent.sum(axis=-1)
+
+
+def in_kinds(*softmaxes: Softmax) -> Mapping[str, tuple[Steps, ...]]:
+    """Return the replacements of the softmax in a softmax, its loss and gradient."""
+    forms = tuple(Steps(softmax=each) for each in softmaxes)
+    return dict.fromkeys(("softmax", "loss", "gradient"), forms)
+
+
 def twice(scaled: Array, temperature: float) -> tuple[Array, Array]:
     """Take the softmax of probabilities."""
     return shifted_softmax(shifted_softmax(scaled, temperature)[0], temperature)
@@ -119,6 +159,12 @@ def in_every_kind(*softmaxes: Softmax) -> Mapping[str, tuple[Steps, ...]]:
     return {kind: tuple(Steps(softmax=each) for each in softmaxes) for kind in KINDS}
 
 
+LAID_ALONG_CLASSES = in_every_kind(
+    unshifted_without_keepdims,
+    without_keepdims,
+    maximum_without_keepdims,
+    neither_with_keepdims,
+)
 TWICE = (
     Steps(softmax=twice),
     Steps(student=unscaled, softmax=twice_then_divided),
@@ -147,6 +193,8 @@ ENTRIES = (
         ),
         kinds={
             "softmax": TWICE,
+            "jacobian": (Steps(softmax=twice),),
+            "vjp": (Steps(softmax=twice),),
             "loss": TWICE,
             "gradient": (
                 Steps(softmax=twice, core=through_both),
@@ -195,10 +243,12 @@ ENTRIES = (
     Mistake(
         slug="missing-keepdims",
         title="The row sums lose their axis, so they are laid along the classes",
-        wrong=r"q_{ni} = \frac{e^{z_{ni}}}{\sum_j e^{z_{ij}}}",
-        right=r"q_{ni} = \frac{e^{z_{ni}}}{\sum_j e^{z_{nj}}}",
+        wrong=r"q_{ni} = \frac{e^{z_{ni}}}{\sum_j e^{z_{ij}}} \quad\text{or}\quad "
+        r"q_{ni} \Bigl(g_{ni} - \sum_j q_{ij} g_{ij}\Bigr)",
+        right=r"q_{ni} = \frac{e^{z_{ni}}}{\sum_j e^{z_{nj}}} \quad\text{and}\quad "
+        r"q_{ni} \Bigl(g_{ni} - \sum_j q_{nj} g_{nj}\Bigr)",
         giveaway="An error about shapes unless N = C; then it runs, and the rows of "
-        "q do not sum to one.",
+        "q do not sum to one, or those of the gradient not to zero.",
         page="gradient-doctor",
         sources=(
             "triton-lang/triton#11406",
@@ -206,12 +256,17 @@ ENTRIES = (
             "sahandsafizadeh/qeep#29",
             "DeNA/HandyRL#209",
         ),
-        kinds=in_every_kind(
-            unshifted_without_keepdims,
-            without_keepdims,
-            maximum_without_keepdims,
-            neither_with_keepdims,
-        ),
+        kinds={
+            **LAID_ALONG_CLASSES,
+            "vjp": (
+                *LAID_ALONG_CLASSES["vjp"],
+                Steps(core=product_without_keepdims),
+            ),
+            "log_softmax_vjp": (
+                *LAID_ALONG_CLASSES["log_softmax_vjp"],
+                Steps(core=sum_without_keepdims),
+            ),
+        },
     ),
     Mistake(
         slug="missing-shift",
@@ -251,5 +306,32 @@ ENTRIES = (
         ),
         kinds=in_every_kind(shifted_by_global_maximum),
         numerical=True,
+    ),
+    Mistake(
+        slug="missing-exponential",
+        title="The logits are divided by their sum, without exponentials",
+        wrong=r"q_i = \frac{z_i}{\sum_j z_j}",
+        right=r"q_i = \frac{e^{z_i}}{\sum_j e^{z_j}}",
+        giveaway="Negative logits give negative entries, or entries above one. The "
+        "rows sum to one, so that a test of the sums passes.",
+        page="gradient-doctor",
+        sources=("OpenMined/PySyft#711",),
+        kinds=in_kinds(without_exponentials, shifted_without_exponentials),
+    ),
+    Mistake(
+        slug="raw-normaliser",
+        title="The exponentials are divided by the sum of the logits themselves",
+        wrong=r"q_i = \frac{e^{z_i}}{\sum_j z_j}",
+        right=r"q_i = \frac{e^{z_i}}{\sum_j e^{z_j}}",
+        giveaway="The rows do not sum to one, and are negative where the sum of the "
+        "logits is. The order of the classes is kept where it is positive, so that "
+        "the accuracy tells nothing.",
+        page="gradient-doctor",
+        sources=(
+            "keras-team/keras-io#320",
+            "p2irc/deepplantphenomics#50",
+            "rwitten/HighPerfLLMs2024#3",
+        ),
+        kinds=in_kinds(over_raw_sum, shifted_over_raw_sum),
     ),
 )

@@ -1,0 +1,158 @@
+"""Mistakes in a backward pass: in what it does with the gradient that comes in."""
+
+import numpy as np
+
+from .._inputs import Array
+from ._mistake import Mistake
+from ._steps import (
+    Steps,
+    Values,
+    jacobian_product,
+    on_diagonal,
+    shifted_softmax,
+    total,
+)
+
+
+def softmax_of_the_gradient(x: Values) -> Array:
+    """Return softmax(g), as if the incoming gradient were the logits."""
+    return shifted_softmax(x.cotangent, x.temperature)[0]
+
+
+def covariance_of_logits(x: Values) -> Array:
+    """Return diag(z) - z z^T."""
+    outer = x.logits[..., :, np.newaxis] * x.logits[..., np.newaxis, :]
+    return on_diagonal(x.logits) - outer
+
+
+def of_the_first_row(x: Values) -> Array:
+    """Return the first row's incoming gradient for every row."""
+    classes = x.cotangent.shape[-1]
+    first = x.cotangent.reshape(-1, classes)[0]
+    return np.broadcast_to(first, x.cotangent.shape)
+
+
+UNCHANGED = Steps(core=lambda x: x.cotangent, power=0)
+NOTHING = Steps(core=lambda x: np.zeros_like(x.probs))
+
+ENTRIES = (
+    Mistake(
+        slug="pass-through-backward",
+        title="The backward pass hands the incoming gradient on, unchanged",
+        wrong=r"\frac{\partial L}{\partial z} = g",
+        right=r"\frac{\partial L}{\partial z} = \frac{q \odot (g - \langle q, "
+        r"g\rangle)}{T}",
+        giveaway="The result is g itself. It trains where the loss that follows "
+        "hands back q - t, which is the gradient by the logits already, and under no "
+        "other loss.",
+        page="jacobian-structure",
+        sources=(
+            "pjreddie/darknet#96",
+            "pjreddie/darknet#212",
+            "hgpvision/darknet#32",
+            "AlexeyAB/darknet#4332",
+        ),
+        kinds={"vjp": (UNCHANGED,), "log_softmax_vjp": (UNCHANGED,)},
+    ),
+    Mistake(
+        slug="jacobian-of-the-input",
+        title="The derivative is built from the layer's input instead of its output",
+        wrong=r"\frac{z \odot (g - \langle z, g\rangle)}{T}",
+        right=r"\frac{q \odot (g - \langle q, g\rangle)}{T}",
+        giveaway="Logits stand where probabilities belong: a shift of all logits "
+        "changes the result.",
+        page="softmax-jacobian",
+        sources=(),
+        kinds={
+            "jacobian": (Steps(core=covariance_of_logits),),
+            "vjp": (Steps(core=lambda x: jacobian_product(x.logits, x.cotangent)),),
+            "log_softmax_vjp": (
+                Steps(core=lambda x: x.cotangent - x.logits * total(x.cotangent)),
+            ),
+        },
+        right_if="your first argument holds probabilities, the output of softmax",
+    ),
+    Mistake(
+        slug="jacobian-of-another-array",
+        title="The derivative is built from the incoming gradient, or from log q",
+        wrong=r"r \odot (g - \langle r, g\rangle),\quad r = \operatorname{softmax}(g) "
+        r"\quad\text{or}\quad g - \log q \sum_j g_j",
+        right=r"q \odot (g - \langle q, g\rangle) \quad\text{or}\quad "
+        r"g - q \sum_j g_j",
+        giveaway="With softmax(g) the result does not depend on the logits at all; "
+        "with log q its rows do not sum to zero.",
+        page="softmax-jacobian",
+        sources=(),
+        kinds={
+            "vjp": (
+                Steps(
+                    core=lambda x: jacobian_product(
+                        softmax_of_the_gradient(x), x.cotangent
+                    )
+                ),
+            ),
+            "log_softmax_vjp": (
+                Steps(core=lambda x: x.cotangent - x.log_probs * total(x.cotangent)),
+                Steps(
+                    core=lambda x: (
+                        x.cotangent - softmax_of_the_gradient(x) * total(x.cotangent)
+                    )
+                ),
+            ),
+        },
+    ),
+    Mistake(
+        slug="upstream-gradient-ignored",
+        title="The incoming gradient is not used",
+        wrong=r"\frac{q \odot (1 - q)}{T} \text{ for every } g",
+        right=r"\frac{q \odot (g - \langle q, g\rangle)}{T}",
+        giveaway="Twice the incoming gradient gives the same result. A loss layer "
+        "that does so is right as the last one, with a factor of one, and only then.",
+        page="jacobian-structure",
+        sources=("dmlc/gluon-cv#1668", "apache/mxnet#3247"),
+        kinds={
+            "vjp": (Steps(core=lambda x: x.probs * (1 - x.probs)),),
+            "log_softmax_vjp": (
+                Steps(core=lambda x: 1 - x.probs.shape[-1] * x.probs),
+                Steps(core=lambda x: 1 - x.probs),
+            ),
+        },
+    ),
+    Mistake(
+        slug="first-upstream-gradient",
+        title="The first row's incoming gradient is used for every row",
+        wrong=r"\frac{\partial L}{\partial z_n} = \frac{q_n \odot (g_1 - \langle "
+        r"q_n, g_1\rangle)}{T}",
+        right=r"\frac{\partial L}{\partial z_n} = \frac{q_n \odot (g_n - \langle "
+        r"q_n, g_n\rangle)}{T}",
+        giveaway="Right for one row, and for incoming gradients that are the same in "
+        "every row, as those of a mean are.",
+        page="jacobian-structure",
+        sources=("paiml/aprender#2182", "linkedin/Liger-Kernel#1298"),
+        kinds={
+            "vjp": (
+                Steps(core=lambda x: jacobian_product(x.probs, of_the_first_row(x))),
+            ),
+            "log_softmax_vjp": (
+                Steps(
+                    core=lambda x: (
+                        of_the_first_row(x) - x.probs * total(of_the_first_row(x))
+                    )
+                ),
+            ),
+        },
+    ),
+    Mistake(
+        slug="zero-gradient",
+        title="The gradient is zero everywhere",
+        wrong=r"\frac{\partial L}{\partial z} = 0",
+        right=r"\frac{\partial L}{\partial z} = \frac{q \sum_j t_j - t}{T}",
+        giveaway="Nothing is learned, and nothing fails. A step of the chain has the "
+        "derivative zero, as an argmax has, or was never written.",
+        page="gradient-doctor",
+        sources=("microsoft/DirectML#740", "google-deepmind/dm-haiku#442"),
+        kinds=dict.fromkeys(
+            ("vjp", "log_softmax_vjp", "gradient", "kl_divergence_gradient"), (NOTHING,)
+        ),
+    ),
+)
