@@ -175,9 +175,9 @@ class Experiment:
             return lambda z: (z - z.mean(axis=-1, keepdims=True) - teacher) / 10
         if setting.targets == "label-only":
             one_hot = np.eye(10)[labels]
-            # The label's centred logit has the mean that it has in this teacher.
-            height = (teacher * one_hot).sum(axis=-1).mean(axis=-1) / 0.9
-            teacher = one_hot * height[:, np.newaxis, np.newaxis]
+            # The label's centred logit is what it is in the teacher's own row.
+            height = (teacher * one_hot).sum(axis=-1) / 0.9
+            teacher = one_hot * height[..., np.newaxis]
         soft_only = setting.targets in ("soft", "label-only")
         return lambda z: sg.distillation_loss_gradient(
             z,
