@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[1]
 BOOK = ROOT / "book"
 EVIDENCE = tomllib.loads((ROOT / "sources" / "evidence.toml").read_text("utf-8"))
 REFERENCES = (BOOK / "references.bib").read_text("utf-8")
+WHERE = {"doi", "eprint", "url"}
 FIELDS = {"url", "kind", "read", "shows"}
 KINDS = {
     "issue": "issues",
@@ -34,6 +35,11 @@ NUMBERED = re.compile(r"(?<![&\w/#])(?:[\w.-]+/)?[\w.-]*[\w)]? ?#\d+\b")
 LINK = re.compile(r"\]\((https?://[^)\s]+)\)|<(https?://[^>\s]+)>")
 CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
 # Where threads, papers and videos are; a link to a library's manual needs no more.
+CITED = re.compile(
+    r"https?://(?:[\w.-]*stackexchange\.com|stackoverflow\.com|mathoverflow\.net"
+    r"|github\.com/[^/]+/[^/]+/(?:issues|pull|discussions|blob)/|arxiv\.org|doi\.org"
+    r"|discuss\.|www\.youtube\.com|youtu\.be)"
+)
 
 
 def address(url):
@@ -110,6 +116,23 @@ def test_every_source_of_an_entry_has_evidence(entry):
     assert len(set(entry.sources)) == len(entry.sources)
 
 
+def test_every_treatment_has_evidence():
+    assert {other.url for other in OTHERS} <= {
+        each["url"] for each in EVIDENCE.values()
+    }
+
+
+def test_every_cited_link_of_a_page_has_evidence():
+    known = ADDRESSES | bibliography()
+    missing = [
+        (place, link)
+        for place, text in prose()
+        for link in links(text)
+        if CITED.match(link) and address(link) not in known
+    ]
+    assert missing == []
+
+
 def unlinked(text):
     """Return the threads that a text names without a link."""
     without_code = CODE.sub("", text)
@@ -133,6 +156,12 @@ def test_all_evidence_is_cited():
         and address(cited["url"]) not in in_pages
     ]
     assert idle == []
+
+
+def test_every_reference_can_be_found():
+    found = dict(entries())
+    assert len(found) == REFERENCES.count("\n@") + 1
+    assert [key for key, given in found.items() if not WHERE & set(given)] == []
 
 
 def test_the_readers_of_pages_see_what_they_must():

@@ -29,6 +29,7 @@ ENTRIES = (
             "haitongli/knowledge-distillation-pytorch#48",
             "sallymmx/ActionCLIP#24",
             "GMvandeVen/continual-learning#5",
+            "labmlai/annotated_deep_learning_paper_implementations:labml_nn/distillation/__init__.py",
         ),
         kinds={kind: (Steps(rows=prod),) for kind in AVERAGED},
     ),

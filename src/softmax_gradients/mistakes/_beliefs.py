@@ -82,7 +82,12 @@ ENTRIES = (
         right=r"H(p, q) = \mathrm{KL}(p \,\|\, q) + H(p),\quad H(p) \text{ without } z",
         giveaway="Their difference does not change with the student's logits.",
         page="temperature",
-        sources=("jongwooko/distillm#7",),
+        sources=(
+            "jongwooko/distillm#7",
+            "szagoruyko/attention-transfer#12",
+            "imirzadeh/Teacher-Assistant-Knowledge-Distillation#4",
+            "Piyush-555/GaussianDistillation#1",
+        ),
         counterexample=loss_minus_divergence,
     ),
     Mistake(
@@ -113,7 +118,7 @@ ENTRIES = (
         giveaway="Evaluate both: softmax ignores shifts, and a factor is a "
         "temperature.",
         page="temperature",
-        sources=(),
+        sources=("d2l-ai/d2l-en:chapter_linear-classification/softmax-regression.md",),
         counterexample=shifted_and_scaled,
     ),
 )

@@ -195,7 +195,7 @@ ENTRIES = (
         right=r"\alpha\,T^2\,\mathrm{KL} + (1 - \alpha)\,H",
         giveaway="The ratio of the two gradients is as if there were no T^2 at all.",
         page="distillation",
-        sources=(),
+        sources=("akimach/tensorflow-distillation-examples#1",),
         demonstration=square_on_both_losses,
     ),
     Mistake(
@@ -261,7 +261,13 @@ ENTRIES = (
         giveaway="Afterwards the rows of q sum to zero. The doctor reports a "
         "function that changes its arguments.",
         page="gradient-doctor",
-        sources=(),
+        sources=(
+            "cs231n/cs231n.github.io:neural-networks-case-study.md",
+            "ggml-org/ggml#1521",
+            "ggml-org/llama.cpp#27096",
+            "unslothai/unsloth#5002",
+            "modelscope/ms-swift#10130",
+        ),
         demonstration=probabilities_after_the_gradient,
     ),
     Mistake(
@@ -276,6 +282,7 @@ ENTRIES = (
             "PaddlePaddle/Paddle#4134",
             "chainer/chainer#3046",
             "jax-ml/jax#39821",
+            "cs231n/cs231n.github.io:neural-networks-3.md",
         ),
         demonstration=errors_of_finite_differences,
     ),

@@ -70,6 +70,9 @@ ENTRIES = (
             "Liuyuxinict/prenet#3",
             "NightShade99/Self-Supervised-Vision#5",
             "pytorch/pytorch#5282",
+            "microsoft/ProDA#20",
+            "microsoft/ProDA#43",
+            "sebastian-hofstaetter/matchmaker#18",
         ),
         kinds={
             "distillation_loss": (Steps(core=probabilities_for_log),),
@@ -86,7 +89,10 @@ ENTRIES = (
         giveaway="The loss is NaN, the logarithm of a negative number; the gradient "
         "is finite and wrong.",
         page="distillation",
-        sources=(),
+        sources=(
+            "pytorch/pytorch#69230",
+            "pytorch/pytorch#65469",
+        ),
         kinds={
             "kl_divergence_gradient": (
                 Steps(

@@ -64,6 +64,7 @@ ENTRIES = (
             "neuroph/neuroph#37",
             "rasmusbergpalm/DeepLearnToolbox#113",
             "zhuozhiyongde/Fundamentals-of-Artificial-Intelligence-2024Spring-PKU#1",
+            "stats.stackexchange 235528",
         ),
         kinds={
             "jacobian": (Steps(core=diagonal_jacobian),),
@@ -98,7 +99,10 @@ ENTRIES = (
         r"i \ne j",
         giveaway="Move one logit: every probability changes.",
         page="softmax-jacobian",
-        sources=(),
+        sources=(
+            "math.stackexchange 3789676",
+            "math.stackexchange 2423503",
+        ),
         kinds={
             "jacobian": (Steps(core=diagonal_jacobian),),
             "vjp": (DIAGONAL_VJP,),
@@ -209,6 +213,9 @@ ENTRIES = (
             "dmlc/xgboost#5769",
             "dmlc/xgboost#10258",
             "Evovest/EvoTrees.jl#359",
+            "math.stackexchange 4340719",
+            "stats.stackexchange 583572",
+            "discuss.d2l.ai 46",
         ),
         kinds={
             "hessian": (

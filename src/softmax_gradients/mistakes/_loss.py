@@ -115,7 +115,12 @@ ENTRIES = (
         "q - t: right for the cross-entropy, not for the loss that is reported. "
         "Finite differences of that loss disagree.",
         page="summation-mistake",
-        sources=("eriklindernoren/ML-From-Scratch#98",),
+        sources=(
+            "eriklindernoren/ML-From-Scratch#98",
+            "eriklindernoren/ML-From-Scratch:mlfromscratch/deep_learning/activation_functions.py",
+            "eriklindernoren/ML-From-Scratch:mlfromscratch/deep_learning/loss_functions.py",
+            "RubixML/ML#424",
+        ),
         kinds={"loss": (BINARY_LOSS,)},
     ),
     Mistake(
@@ -126,7 +131,11 @@ ENTRIES = (
         giveaway="The loss is too large by -sum (1 - t) log(1 - q); its gradient is "
         "J h with h = (q - t)/(q(1 - q)), not q - t.",
         page="summation-mistake",
-        sources=(),
+        sources=(
+            "vandit15/Class-balanced-loss-pytorch#23",
+            "MaxPoon/coursera-Advanced-Machine-Learning-specialization#4",
+            "FluxML/Flux.jl#139",
+        ),
         kinds={"loss": (BINARY_LOSS,), "gradient": (Steps(core=binary_gradient),)},
     ),
     Mistake(
@@ -166,7 +175,10 @@ ENTRIES = (
         giveaway="-t/q grows without bound and its rows do not sum to zero; J(q - t) "
         "goes through the Jacobian a second time and is far too small.",
         page="softmax-jacobian",
-        sources=("apache/mxnet#7944",),
+        sources=(
+            "apache/mxnet#7944",
+            "hankcs/CS224n#17",
+        ),
         kinds={
             "gradient": (
                 Steps(core=lambda x: -x.targets / x.probs, power=0),
@@ -275,6 +287,7 @@ ENTRIES = (
         sources=(
             "OpenBMB/ModelCenter#14",
             "google-deepmind/optax#1786",
+            "pytorch/tutorials:beginner_source/knowledge_distillation_tutorial.py",
         ),
         kinds={
             "loss": (

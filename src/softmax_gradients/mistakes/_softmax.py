@@ -275,7 +275,11 @@ ENTRIES = (
         right=r"q_i = \frac{e^{z_i - m}}{\sum_j e^{z_j - m}},\quad m = \max_j z_j",
         giveaway="NaN at logits near 1000 and near -1000; right at 400.",
         page="every-digit",
-        sources=(),
+        sources=(
+            "uTensor/uTensor#175",
+            "pyg-team/pytorch_geometric#53",
+            "githubharald/CTCWordBeamSearch#19",
+        ),
         kinds=in_every_kind(unshifted, unshifted_log_sum),
         numerical=True,
     ),
@@ -287,7 +291,10 @@ ENTRIES = (
         giveaway="Added: overflows at half the size (NaN at 400). max(0, m): NaN "
         "where all logits are near -1000.",
         page="gradient-doctor",
-        sources=("FluxML/NNlib.jl#43",),
+        sources=(
+            "FluxML/NNlib.jl#43",
+            "uTensor/uTensor#176",
+        ),
         kinds=in_every_kind(shifted_upwards, shifted_by_positive_part),
         numerical=True,
     ),

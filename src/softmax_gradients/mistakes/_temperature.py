@@ -77,7 +77,7 @@ ENTRIES = (
         giveaway="Divide by (q - t)/T: the ratio is 1/T. Only the limit of large T "
         "with a softened teacher falls like 1/T^2; with fixed targets it never does.",
         page="temperature",
-        sources=(),
+        sources=("math.stackexchange 3789676",),
         kinds={kind: (Steps(power=-2),) for kind in DERIVATIVES},
     ),
     Mistake(
@@ -195,7 +195,9 @@ ENTRIES = (
         r"q = \operatorname{softmax}(z/T)",
         giveaway="T times the Jacobian should change with T, and does not.",
         page="temperature",
-        sources=(),
+        sources=(
+            "RiazML/math-for-llms:05-Multivariate-Calculus/02-Jacobians-and-Hessians/notes.md",
+        ),
         kinds=dict.fromkeys(
             ("jacobian", "vjp", "log_softmax_vjp", "gradient", "hessian"), (AT_ONE,)
         ),
