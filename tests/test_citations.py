@@ -7,17 +7,16 @@ book/references.bib.
 import datetime
 import json
 import re
-import tomllib
 from pathlib import Path
 
 import pytest
+from _ext.catalogue import EVIDENCE
 
 from softmax_gradients.mistakes import MISTAKES
 from sources import OTHERS
 
 ROOT = Path(__file__).parents[1]
 BOOK = ROOT / "book"
-EVIDENCE = tomllib.loads((ROOT / "sources" / "evidence.toml").read_text("utf-8"))
 REFERENCES = (BOOK / "references.bib").read_text("utf-8")
 WHERE = {"doi", "eprint", "url"}
 FIELDS = {"url", "kind", "read", "shows"}
