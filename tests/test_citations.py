@@ -26,7 +26,7 @@ KINDS = {
     "discussion": "discussions",
     "file": "blob",
 }
-OTHER_KINDS = {"question", "forum", "paper", "book", "video", "documentation"}
+OTHER_KINDS = {"question", "forum", "page", "paper", "book", "video", "documentation"}
 
 # A thread is owner/repository#number; "name#12" and "PR #12" are none.
 THREAD = re.compile(r"[\w.-]+/[\w.-]+#\d+")

@@ -71,7 +71,7 @@ ENTRIES = (
         right=r"T^2\,\frac{q - p}{T} = \frac{\tilde z - \tilde v}{C} + O(1/T)",
         giveaway="Its norm still moves with T: it settles only as T grows.",
         page="high-temperature-limit",
-        sources=("keras-team/keras-io#870",),
+        sources=(),
         counterexample=scaled_gradients,
     ),
     Mistake(

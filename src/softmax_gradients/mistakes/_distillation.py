@@ -40,7 +40,8 @@ ENTRIES = (
         page="distillation",
         sources=(
             "yuanli2333/Teacher-free-Knowledge-Distillation#24",
-            "bowang-lab/BLEEP#5",
+            "huawei-noah/Pretrained-Language-Model#11",
+            "verl-project/verl#7769",
         ),
         kinds={"distillation_loss": ONE_SIDED, "kl_divergence_gradient": ONE_SIDED},
     ),
@@ -55,6 +56,7 @@ ENTRIES = (
             "IntelLabs/distiller#122",
             "keras-team/keras-io#869",
             "TropComplique/knowledge-distillation-keras#2",
+            "keras-team/keras-io#870",
         ),
         kinds={"distillation_loss": (Steps(power=0),)},
     ),

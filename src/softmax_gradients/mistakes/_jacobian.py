@@ -65,6 +65,7 @@ ENTRIES = (
             "rasmusbergpalm/DeepLearnToolbox#113",
             "zhuozhiyongde/Fundamentals-of-Artificial-Intelligence-2024Spring-PKU#1",
             "stats.stackexchange 235528",
+            "sourcepirate/neutro#7",
         ),
         kinds={
             "jacobian": (Steps(core=diagonal_jacobian),),
@@ -121,6 +122,8 @@ ENTRIES = (
         sources=(
             "peterroelants/peterroelants.github.io#24",
             "fastai/fastbook#478",
+            "deeplearning4j/deeplearning4j#349",
+            "deeplearning4j/deeplearning4j#345",
         ),
         kinds={
             "jacobian": (OPPOSITE, Steps(core=added_outer_product)),

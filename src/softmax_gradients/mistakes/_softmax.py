@@ -222,6 +222,7 @@ ENTRIES = (
             "DeepReinforcementLearning/DeepReinforcementLearningInAction#32",
             "ethanfetaya/NRI#25",
             "paiml/aprender#2152",
+            "deeplearning4j/deeplearning4j#345",
         ),
         kinds=in_every_kind(along_rows),
     ),

@@ -118,6 +118,7 @@ ENTRIES = (
         sources=(
             "bowang-lab/BLEEP#5",
             "EFS-OpenSource/calibration-framework#13",
+            "yshavit, LLM notes, What is Softmax?",
         ),
         kinds={
             **{
@@ -179,7 +180,10 @@ ENTRIES = (
         giveaway="At T > 1 the exponentials sum to more than one. A second softmax "
         "over them would be right.",
         page="temperature",
-        sources=("MoonshotAI/Kimi-Audio#161",),
+        sources=(
+            "MoonshotAI/Kimi-Audio#161",
+            "fmcp/EndToEndIncrementalLearning#10",
+        ),
         kinds={
             "softmax": (UNRENORMALISED,),
             "loss": (UNRENORMALISED,),
