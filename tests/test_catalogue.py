@@ -32,8 +32,13 @@ def test_sources_are_linked_and_say_what_they_show():
         section = catalogue.section(entry)
         for name in entry.sources:
             cited = catalogue.EVIDENCE[name]
-            assert f"  - [{name}]({cited['url']}): {cited['shows']}" in section
+            assert f"]({cited['url']}): {cited['shows']}\n" in section + "\n"
         assert ("No public thread read." in section) is not bool(entry.sources)
+
+
+def test_the_underscores_of_a_file_are_no_emphasis():
+    name = next(name for name in catalogue.EVIDENCE if "__init__" in name)
+    assert r"/\_\_init\_\_.py](" in catalogue.seen_in([name])
 
 
 def test_the_committed_page_includes_what_is_generated(tmp_path, monkeypatch):

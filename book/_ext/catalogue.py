@@ -26,9 +26,11 @@ def seen_in(names):
     """Return the item with the threads and files in which a mistake was seen."""
     if not names:
         return "- No public thread read."
-    cited = [(name, EVIDENCE[name]) for name in names]
-    lines = [f"  - [{name}]({each['url']}): {each['shows']}" for name, each in cited]
-    return "\n".join(["- Seen in:", *lines])
+    lines = ["- Seen in:"]
+    for name in names:
+        cited, text = EVIDENCE[name], name.replace("_", r"\_")
+        lines.append(f"  - [{text}]({cited['url']}): {cited['shows']}")
+    return "\n".join(lines)
 
 
 def shows(entry):

@@ -105,6 +105,7 @@ ENTRIES = (
             "jax-ml/jax#2260",
             "jax-ml/jax#13529",
             "tinygrad/tinygrad#17088",
+            "jax-ml/jax#16094",
         ),
         counterexample=log_sums_at_any_shift,
     ),

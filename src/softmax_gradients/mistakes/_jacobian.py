@@ -66,6 +66,7 @@ ENTRIES = (
             "zhuozhiyongde/Fundamentals-of-Artificial-Intelligence-2024Spring-PKU#1",
             "stats.stackexchange 235528",
             "sourcepirate/neutro#7",
+            "SebLague/Neural-Network-Experiments#5",
         ),
         kinds={
             "jacobian": (Steps(core=diagonal_jacobian),),

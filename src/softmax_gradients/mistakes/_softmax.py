@@ -311,6 +311,7 @@ ENTRIES = (
             "manassharma07/crysx_nn#7",
             "keras-team/keras#9606",
             "amdegroot/ssd.pytorch#203",
+            "mantasu/cs231n:assignment1/cs231n/classifiers/softmax.py",
         ),
         kinds=in_every_kind(shifted_by_global_maximum),
         numerical=True,
