@@ -217,7 +217,8 @@ ENTRIES = (
         page="every-digit",
         sources=(
             "Lasagne/Lasagne#567",
-            "keras-team/keras#17634",
+            "deeplearning4j/nd4j#2121",
+            "FluxML/Flux.jl#139",
             "iesl/box-embeddings#9",
         ),
         kinds={
