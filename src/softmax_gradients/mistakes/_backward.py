@@ -148,7 +148,8 @@ ENTRIES = (
         wrong=r"\frac{\partial L}{\partial z} = 0",
         right=r"\frac{\partial L}{\partial z} = \frac{q \sum_j t_j - t}{T}",
         giveaway="Nothing is learned, and nothing fails. A step of the chain has the "
-        "derivative zero, as an argmax has, or was never written.",
+        "derivative zero, as an argmax and the row sums of a Jacobian have, or was "
+        "never written.",
         page="gradient-doctor",
         sources=("microsoft/DirectML#740", "google-deepmind/dm-haiku#442"),
         kinds=dict.fromkeys(

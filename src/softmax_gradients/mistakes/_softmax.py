@@ -125,10 +125,13 @@ def sum_without_keepdims(x: Values) -> Array:
     return x.cotangent - x.probs * x.cotangent.sum(axis=-1)
 
 
-def in_kinds(*softmaxes: Softmax) -> Mapping[str, tuple[Steps, ...]]:
-    """Return the replacements of the softmax in a softmax, its loss and gradient."""
+def where_finite(*softmaxes: Softmax) -> Mapping[str, tuple[Steps, ...]]:
+    """Return the replacements of the softmax where no logarithm is taken of it.
+
+    These can be negative: a loss is NaN, and tells nothing.
+    """
     forms = tuple(Steps(softmax=each) for each in softmaxes)
-    return dict.fromkeys(("softmax", "loss", "gradient"), forms)
+    return dict.fromkeys(("softmax", "gradient"), forms)
 
 
 def twice(scaled: Array, temperature: float) -> tuple[Array, Array]:
@@ -325,7 +328,7 @@ ENTRIES = (
         "rows sum to one, so that a test of the sums passes.",
         page="gradient-doctor",
         sources=("OpenMined/PySyft#711",),
-        kinds=in_kinds(without_exponentials, shifted_without_exponentials),
+        kinds=where_finite(without_exponentials, shifted_without_exponentials),
     ),
     Mistake(
         slug="raw-normaliser",
@@ -341,6 +344,6 @@ ENTRIES = (
             "p2irc/deepplantphenomics#50",
             "rwitten/HighPerfLLMs2024#3",
         ),
-        kinds=in_kinds(over_raw_sum, shifted_over_raw_sum),
+        kinds=where_finite(over_raw_sum, shifted_over_raw_sum),
     ),
 )
