@@ -20,6 +20,7 @@ ARRAYS = {
     "point",
     "function",
     "gradient",
+    "loss",
 }
 # They have no arrays: what they take by position is what they are about.
 BY_POSITION = {
