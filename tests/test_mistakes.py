@@ -265,6 +265,11 @@ def test_wrong_forms_by_their_formulas():
         ("missing-log-softmax", "loss"): -(t * z).sum() / T / rows,
         ("missing-exponential", "softmax"): z / z.sum(1, keepdims=True),
         ("raw-normaliser", "softmax"): np.exp(z / T) / (z / T).sum(1, keepdims=True),
+        ("missing-normaliser", "softmax"): np.exp(z / T),
+        ("missing-normaliser", "vjp"): np.exp(z / T) * t / T,
+        ("missing-normaliser", "gradient"): (
+            (np.exp(z / T) * t.sum(1, keepdims=True) - t) / T / rows
+        ),
         ("divided-sum", "loss"): sg.cross_entropy(z, t, temperature=T),
         ("divided-sum", "gradient"): sg.cross_entropy_gradient(z, t, temperature=T),
     }

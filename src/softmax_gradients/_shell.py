@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TextIO
 from . import __version__
 from ._isolation import MEMORY, TIMEOUT, examined_apart, unusable
 from ._named import FunctionNameError, named
-from ._site import chapter_address
+from ._site import page_address
 from .doctor import Report, diagnose
 from .mistakes._steps import KINDS
 
@@ -174,7 +174,8 @@ def descriptions(docstring: str) -> Mapping[str, Description]:
     entry = re.compile(r"^([\w, *]+) : (.*)\n((?:(?:[ ]+.*)?\n)+)", re.MULTILINE)
     found: dict[str, Description] = {}
     for names, kind, text in entry.findall(section[1] if section else ""):
-        first = re.split(r"(?<=\.) |(?<=:) - ", " ".join(text.split()))[0]
+        first = re.split(r"(?<=\.) |: - ", " ".join(text.split()))[0]
+        first = first.rstrip(".") + "."
         words = re.search(r"\{.*\}", kind)
         choices = re.sub(r"[\"' ]", "", words[0]) if words else ""
         told = Description(first.replace("``", ""), choices)
@@ -244,11 +245,18 @@ def shown(report: Report) -> str:
         first, line, rest = text.partition("\n")
         colour = COLOURS.get(report.verdict, OTHER_COLOUR)
         text = f"\033[{colour}m{first}\033[0m{line}{rest}"
-    addresses = [
-        f"{mistake.slug}: {chapter_address('mistakes', mistake.slug)}"
+    return "\n".join([text, *addresses(report)])
+
+
+def addresses(report: Report) -> list[str]:
+    """Return where the book explains the mistakes of a report, if that is known."""
+    pages = [
+        place
         for mistake in report.leading()
+        for place in (("mistakes", mistake.slug), (mistake.page, ""))
     ]
-    return "\n".join([text, *addresses])
+    found = dict.fromkeys(page_address(page, anchor) for page, anchor in pages)
+    return [f"See {address}" for address in found if address]
 
 
 def in_colour() -> bool:

@@ -489,6 +489,7 @@ WRONG += [
         lambda z, g: q_of(z) * (g - (q_of(z) * g).sum(axis=-1)),
         {"missing-keepdims"},
     ),
+    ("vjp", lambda z, g: g * np.exp(z), {"missing-normaliser"}),
     ("gradient", lambda z, y: np.zeros_like(z), {"zero-gradient"}),
     ("softmax", lambda z: z / z.sum(axis=1, keepdims=True), {"missing-exponential"}),
     (

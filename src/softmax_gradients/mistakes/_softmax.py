@@ -115,6 +115,17 @@ def shifted_over_raw_sum(scaled: Array, temperature: float) -> tuple[Array, Arra
     return normalised(np.exp(shifted), total(shifted))
 
 
+def undivided(scaled: Array, temperature: float) -> tuple[Array, Array]:
+    """Exponentiate, and divide by nothing."""
+    return np.exp(scaled), scaled
+
+
+def shifted_undivided(scaled: Array, temperature: float) -> tuple[Array, Array]:
+    """Exponentiate the shifted logits, and divide by nothing."""
+    shifted = scaled - scaled.max(axis=-1, keepdims=True)
+    return np.exp(shifted), shifted
+
+
 def product_without_keepdims(x: Values) -> Array:
     """Return q (g - <q, g>), with the products laid along the classes."""
     return x.probs * (x.cotangent - (x.probs * x.cotangent).sum(axis=-1))
@@ -345,5 +356,22 @@ ENTRIES = (
             "rwitten/HighPerfLLMs2024#3",
         ),
         kinds=where_finite(over_raw_sum, shifted_over_raw_sum),
+    ),
+    Mistake(
+        slug="missing-normaliser",
+        title="The exponentials are not divided by their sum",
+        wrong=r"q_i = e^{z_i},\quad \frac{\partial L}{\partial z_i} = e^{z_i} g_i",
+        right=r"q_i = \frac{e^{z_i}}{\sum_j e^{z_j}},\quad "
+        r"\frac{\partial L}{\partial z_i} = q_i (g_i - \langle q, g\rangle)",
+        giveaway="The rows do not sum to one, and a logit changes its own entry only.",
+        page="softmax-jacobian",
+        sources=(),
+        kinds={
+            **where_finite(undivided, shifted_undivided),
+            "vjp": (
+                Steps(softmax=undivided, core=lambda x: x.probs * x.cotangent),
+                Steps(softmax=undivided),
+            ),
+        },
     ),
 )
