@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 import softmax_gradients as sg
 from tests.support.programs import run_python
@@ -38,54 +39,158 @@ def test_the_example_in_the_readme_runs(tmp_path):
     run_python(example, tmp_path)
 
 
-def test_the_answers_on_the_front_page():
-    """Each row of the front page's table, against finite differences."""
-    z, v = np.array([2.0, 0.5, -1.0, 1.2]), np.array([1.0, 2.5, -0.5, 0.0])
-    t, any_sum = np.array([0.1, 0.2, 0.3, 0.4]), np.array([0.5, 2.0, 0.0, 1.5])
-    x, bias = np.array([0.3, -1.0, 0.5]), np.array([0.1, -0.2, 0.3, 0.0])
-    weights, g = np.arange(12).reshape(4, 3) / 7, np.array([0.3, -1.2, 0.7, 2.0])
-    temperature = 2.0
-    q, p = softmax(z / temperature), softmax(v / temperature)
-    covariance = np.diag(q) - np.outer(q, q)
-    linear = (softmax((weights @ x + bias) / temperature) - t) / temperature
-
-    def close(claimed, function, point):
-        measured = sg.finite_difference(function, point)
-        np.testing.assert_allclose(claimed, measured, atol=1e-8)
-
-    def loss(targets, logits):
-        return -targets @ np.log(softmax(logits / temperature))
-
-    close((q - np.eye(4)[2]) / temperature, lambda a: loss(np.eye(4)[2], a), z)
-    close((q - t) / temperature, lambda a: loss(t, a), z)
-    close((q * any_sum.sum() - any_sum) / temperature, lambda a: loss(any_sum, a), z)
-    close((q - p) / temperature, lambda a: loss(p, a) + p @ np.log(p), z)
-    close(covariance / temperature, lambda a: softmax(a / temperature), z)
-    close(q * (g - q @ g) / temperature, lambda a: g @ softmax(a / temperature), z)
-    close(
-        (g - q * g.sum()) / temperature,
-        lambda a: g @ np.log(softmax(a / temperature)),
-        z,
-    )
-    close(np.outer(linear, x), lambda w: loss(t, w @ x + bias), weights)
-    close(linear, lambda b: loss(t, weights @ x + b), bias)
-    by_temperature = (any_sum @ z - q @ z * any_sum.sum()) / temperature**2
-    close(
-        by_temperature,
-        lambda s: -any_sum @ np.log(softmax(z / float(s))),
-        np.array(temperature),
-    )
-    close(
-        covariance / temperature**2,
-        lambda a: (softmax(a / temperature) - t) / temperature,
-        z,
-    )
-    hot = 1e5
-    limit = ((z - z.mean()) - (v - v.mean())) / (4 * hot**2)
-    exact = (softmax(z / hot) - softmax(v / hot)) / hot
-    np.testing.assert_allclose(limit, exact, rtol=1e-4, atol=1e-4 * abs(limit).max())
-
-
 def softmax(scaled):
     """Return softmax as the front page defines it."""
     return np.exp(scaled) / np.exp(scaled).sum()
+
+
+# How the formulas of the two tables are read: what is printed, and what it computes.
+READING = (
+    (r"\\displaystyle|\\bigl|\\bigr|\\,", ""),
+    (r"\\tfrac1T", "(1 / T)"),
+    (r"\\tilde ([zv])", r"(\1 - \1.mean())"),
+    (r"\\sum_j ([tq])_j z_j|\\langle ([tq]), z\\rangle", r"(\1\2 @ z)"),
+    (r"\\langle q, g\\rangle", "(q @ g)"),
+    (r"\\sum_j ([tg])_j", r"\1.sum()"),
+    (r"\\operatorname\{diag\}\(q\)", "diag(q)"),
+    (r"qq\^\\top", "outer(q, q)"),
+    (r"q_i\(\\delta_\{ij\} - q_j\)", "(q[:, None] * (eye(C) - q[None, :]))"),
+    (r"\(([^()]*)\) *x\^\\top", r"outer(\1, x)"),
+    (r"\\partial L/\\partial z", "(q - t) / T"),
+    (r"\\odot", "*"),
+    (r"\^2", "**2"),
+    (r"(?<=[\w)]) +(?=[\w(])", " * "),
+)
+
+
+def computed(formula, names):
+    """Compute what a formula of the tables says."""
+    for pattern, program in READING:
+        formula = re.sub(pattern, program, formula)
+    before = None
+    while before != formula:
+        before = formula
+        formula = re.sub(r"\\t?frac\{([^{}]*)\}\{([^{}]*)\}", r"((\1) / (\2))", formula)
+    return eval(formula, dict(names))
+
+
+Z, V = np.array([2.0, 0.5, -1.0, 1.2]), np.array([1.0, 2.5, -0.5, 0.0])
+NORMALISED, ANY_SUM = np.array([0.1, 0.2, 0.3, 0.4]), np.array([0.5, 2.0, 0.0, 1.5])
+LABEL = np.eye(4)[2]
+X, BIAS = np.array([0.3, -1.0, 0.5]), np.array([0.1, -0.2, 0.3, 0.0])
+WEIGHTS, G = np.arange(12).reshape(4, 3) / 7, np.array([0.3, -1.2, 0.7, 2.0])
+
+
+def names(t=NORMALISED, z=Z, temperature=2.0):
+    """Return what the letters of the tables stand for."""
+    q, p = softmax(z / temperature), softmax(V / temperature)
+    functions = {name: getattr(np, name) for name in ("diag", "eye", "outer")}
+    letters = {
+        "z": z,
+        "v": V,
+        "t": t,
+        "T": temperature,
+        "C": 4,
+        "q": q,
+        "p": p,
+        "g": G,
+        "x": X,
+    }
+    return functions | letters | {"e_y": LABEL}
+
+
+def loss(t, z, temperature=2.0):
+    return -t @ np.log(softmax(z / temperature))
+
+
+def by_logits(t, temperature=2.0):
+    return sg.finite_difference(lambda z: loss(t, z, temperature), Z)
+
+
+def back(through):
+    return sg.finite_difference(lambda z: G @ through(z / 2.0), Z)
+
+
+def by_weights():
+    return sg.finite_difference(lambda w: loss(NORMALISED, w @ X + BIAS), WEIGHTS)
+
+
+def by_bias():
+    return sg.finite_difference(lambda b: loss(NORMALISED, WEIGHTS @ X + b), BIAS)
+
+
+def by_temperature(t):
+    return sg.finite_difference(lambda hot: loss(t, Z, float(hot)), np.array(2.0))
+
+
+LINEAR = names(z=WEIGHTS @ X + BIAS)
+TEACHER = names()["p"]
+HOT = 1e5
+JACOBIAN = sg.finite_difference(lambda z: softmax(z / 2.0), Z)
+HESSIAN = sg.finite_difference(lambda z: (softmax(z / 2.0) - NORMALISED) / 2.0, Z)
+LIMIT = (names(temperature=HOT), (softmax(Z / HOT) - softmax(V / HOT)) / HOT)
+# Of each answer: a part of its question, what the letters are, and what is true of the
+# formulas, one after the other.
+FRONT_PAGE = {
+    "one right class": (names(LABEL), by_logits(LABEL)),
+    "soft targets": (names(), by_logits(NORMALISED)),
+    "do not sum to one": (names(ANY_SUM), by_logits(ANY_SUM)),
+    "against a teacher": (names(TEACHER), by_logits(TEACHER)),
+    "When is it": LIMIT,
+    "the derivative of softmax": (names(), JACOBIAN, JACOBIAN),
+    "back through softmax": (names(), back(softmax)),
+    "back through log-softmax": (names(), back(lambda s: np.log(softmax(s)))),
+    "wrong?": (names(),),
+    "the weights": (LINEAR, by_weights(), by_bias()),
+    "the temperature, for": (names(ANY_SUM), by_temperature(ANY_SUM)),
+    "the Hessian": (names(), HESSIAN),
+}
+README = {
+    "sum to one, $T = 1$": (names(temperature=1.0), by_logits(NORMALISED, 1.0)),
+    "any targets, $T = 1$": (names(ANY_SUM, temperature=1.0), by_logits(ANY_SUM, 1.0)),
+    "sum to one, any $T$": (names(), by_logits(NORMALISED)),
+    "a teacher's softmax": (names(TEACHER), by_logits(TEACHER)),
+    "the same, as": LIMIT,
+    "the weights": (LINEAR, by_weights(), by_bias()),
+    "the temperature, fixed": (names(ANY_SUM), by_temperature(ANY_SUM)),
+}
+
+
+def answers(page):
+    """Return the question and the answer in each row of the first table of a page."""
+    text = (ROOT / page).read_text("utf-8")
+    table = re.search(r"^\|.*?(?=\n\n)", text, re.DOTALL | re.MULTILINE)[0]
+    return [line.strip("| ").split(" | ")[:2] for line in table.splitlines()[2:]]
+
+
+def formulas(answer):
+    """Return the last member of each formula that an answer consists of."""
+    printed = re.findall(r"\$([^$]+)\$", answer)
+    return [
+        formula.split("=")[-1]
+        for formula in printed
+        if re.search(r"\\frac\{|\\partial L/|C T\^2", formula)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("page", "checks"), [("book/intro.md", FRONT_PAGE), ("README.md", README)]
+)
+def test_the_answers_that_a_page_prints_are_true(page, checks):
+    rows = answers(page)
+    assert len(rows) == len(checks)
+    for (question, answer), (words, (letters, *true)) in zip(
+        rows, checks.items(), strict=True
+    ):
+        assert words in question
+        printed = formulas(answer)
+        assert len(printed) == len(true), answer
+        tolerance = 1e-4 if letters["T"] == HOT else 1e-8
+        for formula, value in zip(printed, true, strict=True):
+            np.testing.assert_allclose(
+                computed(formula, letters),
+                value,
+                rtol=0,
+                atol=tolerance * np.abs(value).max(),
+                err_msg=formula,
+            )
