@@ -1,15 +1,13 @@
 """Execute notebooks in place, so that what is stored is what the cells give.
 
-Usage: python tools/notebooks.py [--check] book/softmax-jacobian.ipynb ...
+Usage: python tools/notebooks.py book/softmax-jacobian.ipynb ...
 
-A notebook that already holds these outputs is written back byte for byte. With
---check nothing is written, and the exit status tells whether anything would be.
+A notebook that already holds these outputs stays as it is, byte for byte.
 """
 
 import argparse
 import json
 import os
-import sys
 import tempfile
 from pathlib import Path
 
@@ -65,28 +63,20 @@ def serialise(notebook: nbformat.NotebookNode) -> bytes:
     return (nbformat.writes(notebook).rstrip("\n") + "\n").encode()
 
 
-def main() -> int:
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="write nothing")
     parser.add_argument("notebooks", nargs="+", type=Path)
-    arguments = parser.parse_args()
-    changed = []
-    for path in arguments.notebooks:
+    for path in parser.parse_args().notebooks:
         notebook = read(path)
         execute(notebook, path.parent)
         normalise(notebook)
         new = serialise(notebook)
         if new == path.read_bytes():
             print(f"{path}: unchanged")
-            continue
-        changed.append(path)
-        if arguments.check:
-            print(f"{path}: differs from a new run")
         else:
             path.write_bytes(new)
             print(f"{path}: written")
-    return int(arguments.check and bool(changed))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
