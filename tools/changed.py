@@ -11,8 +11,8 @@ named, it is the one at which this branch left `origin/main`, or else the last o
   Where none does, those run that import it.
 - Of a changed page the tests of the pages run.
 
-What many tests use (tests/support, conftest.py, the package's `_inputs`, `_kernels` and
-the like) may break any of them: `make test` runs all.
+What all is built on (conftest.py, the package's `_inputs` and `_kernels`, the pinned
+versions) may break any of them: `make test` runs all.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = Path("src", "softmax_gradients")
-CODE = ("src", "sources", "tools", "benchmarks", "book/_ext")
+CODE = ("src", "sources", "tests", "tools", "benchmarks", "book/_ext")
 PAGE_TESTS = ("test_pages.py", "test_catalogue.py", "test_sources.py")
 
 

@@ -45,6 +45,7 @@ setInterval(async () => {
 def build():
     """Build what has changed."""
     from jupyter_book.sphinx import build_sphinx
+    from sphinxcontrib.katex import KaTeXServer
 
     build_sphinx(
         str(ROOT),
@@ -55,6 +56,9 @@ def build():
         tags=["preview"],
         quiet=True,
     )
+    # It ends with its process, but not with one that was forked.
+    if KaTeXServer.katex_server is not None:
+        KaTeXServer.katex_server.terminate()
 
 
 def state():
