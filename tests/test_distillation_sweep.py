@@ -45,10 +45,13 @@ def test_a_part_run_again_gives_what_is_stored(stored):
     np.testing.assert_allclose(
         experiment.teacher_correct, stored["teacher_correct"][:2], rtol=0, atol=2
     )
-    for result in stored["results"]:
-        chosen = result["examples"] == 25 and result["temperature"] in (1.0, 8.0)
-        if not chosen:
-            continue
+    chosen = [
+        result
+        for result in stored["results"]
+        if result["examples"] == 25 and result["temperature"] in (1.0, 8.0)
+    ]
+    assert {result["temperature"] for result in chosen} == {1.0, 8.0}
+    for result in chosen:
         setting = {key: value for key, value in result.items() if key != "correct"}
         again = experiment.run(sweep.Setting(**setting))
         np.testing.assert_allclose(again, result["correct"][:2], rtol=0, atol=2)

@@ -96,7 +96,7 @@ def differs(function, kind, right):
 
 
 def test_slugs_are_anchors_and_differ():
-    assert len(MISTAKES) == sum(map(len, THEMES.values()))
+    assert len(MISTAKES) == sum(map(len, THEMES.values())) > 0
     for slug, entry in MISTAKES.items():
         assert slug == entry.slug
         assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", slug)
@@ -154,6 +154,17 @@ def hand(slug, kind, form=0, *, logits=LOGITS, second=None, temperature=TEMPERAT
     """Return what an entry's function gives."""
     given = (logits,) if kind in ONE_ARGUMENT else (logits, second)
     return MISTAKES[slug].function(kind, form)(*given, temperature)
+
+
+@pytest.mark.parametrize("form", range(3))
+def test_the_gradient_through_two_softmaxes_is_the_derivative_of_their_loss(form):
+    """Every second form of the gradient goes on with q - t, as for one softmax."""
+    entry = MISTAKES["double-softmax"]
+    loss, gradient = entry.function("loss", form), entry.function("gradient", 2 * form)
+    expected = sg.finite_difference(lambda z: loss(z, OTHER, TEMPERATURE), LOGITS)
+    np.testing.assert_allclose(
+        gradient(LOGITS, OTHER, TEMPERATURE), expected, rtol=1e-7, atol=1e-10
+    )
 
 
 def test_wrong_forms_by_their_formulas():
