@@ -222,6 +222,26 @@ def test_soft_targets_at_a_high_temperature(classes, temperature, kind, dtype):
     assert normwise_ulps(gradient, exact, dtype) <= BOUND
 
 
+@pytest.mark.parametrize("function", ["gradient", "value and gradient"])
+def test_a_flat_row_keeps_its_digits_beside_one_that_is_not(function):
+    """How a row is computed is not decided for the batch."""
+    temperature, targets = 2.0**20, soft_targets(10, 1e6, np.float64)["uniform"]
+    row = rows(10, 1e6, np.float64)["within 5"]
+    logits = np.stack([row, 1e8 * row, row + 3])
+    targets = np.stack([targets, np.eye(10)[4], targets])
+    if function == "gradient":
+        gradient = sg.cross_entropy_gradient(
+            logits, targets, temperature=temperature, reduction="none"
+        )
+    else:
+        gradient = sg.cross_entropy_value_and_gradient(
+            logits, targets, temperature=temperature, reduction="none"
+        )[1]
+    for ours, z, t in zip(gradient[::2], logits[::2], targets[::2], strict=True):
+        exact = ExactRow(z, temperature).gradient(t)
+        assert normwise_ulps(ours, exact, np.float64) <= BOUND
+
+
 def test_subtracting_soft_targets_would_not_do():
     """The bound above says something: q - t has lost ten digits."""
     targets = soft_targets(10, 1e6, np.float64)["uniform"]
