@@ -720,7 +720,7 @@ def test_taylor_remainders_are_the_known_ones():
         assert order is None or found.order == pytest.approx(order, rel=1e-12)
 
 
-# Checked above, apart from the table; and what computes nothing of its own.
+# Checked above, apart from the table; and what judges other functions, or only reads.
 APART = {
     "smooth_labels",
     "convert_epsilon",
@@ -728,7 +728,7 @@ APART = {
     "finite_difference",
     "taylor_test",
 }
-ELSEWHERE = {"assert_correct", "diagnose", "load_digits"}
+ELSEWHERE = {"assert_correct", "compare", "diagnose", "load_digits"}
 
 
 def test_no_public_function_is_forgotten():
