@@ -526,3 +526,15 @@ def test_a_mask_of_labels_or_beside_labels_is_not_ignored(function):
     labels = np.ma.masked_array([0, 1], mask=[True, False])
     with pytest.raises(ValueError, match="targets must not be a masked array"):
         function(np.array(logits), labels)
+
+
+def test_complex_targets_are_refused_for_complex_logits_too():
+    """The complex step moves logits, never targets."""
+    logits = POINT.logits + 1e-100j
+    for given in (POINT.targets + 0j, POINT.targets + 1e-100j):
+        with pytest.raises(ValueError, match="targets must be real"):
+            sg.cross_entropy(logits, given)
+    found = sg.cross_entropy(logits, POINT.targets)
+    np.testing.assert_allclose(
+        found.real, sg.cross_entropy(POINT.logits, POINT.targets), rtol=1e-15
+    )
