@@ -134,7 +134,14 @@ def test_float32_shows_the_same(slug, kind, form, classes):
     assert classes[slug, kind, form] <= slugs(report)
 
 
-@pytest.mark.parametrize(("slug", "kind", "form"), FEW[2::13])
+# What depends on the order of the classes: sums that lost their axis, moved labels.
+IN_ORDER = ("missing-keepdims", "labels-off-by-one", "labels-from-one")
+
+
+@pytest.mark.parametrize(
+    ("slug", "kind", "form"),
+    [each for each in FEW[2::13] if each[0] not in IN_ORDER],
+)
 def test_the_order_of_the_classes_does_not_matter(slug, kind, form, classes):
     """Computed with the classes in another order, and put back."""
     function = MISTAKES[slug].function(kind, form)
@@ -152,8 +159,6 @@ def test_the_order_of_the_classes_does_not_matter(slug, kind, form, classes):
             return back(function(z[..., ::-1], z.shape[-1] - 1 - s, T))
         return back(function(z[..., ::-1], s[..., ::-1], T))
 
-    if slug in ("missing-keepdims", "labels-off-by-one", "labels-from-one"):
-        pytest.skip("its result depends on the order of the classes")
     wrapped = one if SECOND_ARGUMENT[kind] is None else two
     assert slugs(diagnose(wrapped, kind, **asked(slug))) == classes[slug, kind, form]
 
