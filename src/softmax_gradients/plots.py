@@ -2,14 +2,22 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib import style
 from matplotlib.axes import Axes
+from matplotlib.figure import FigureBase
 from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
 from matplotlib.text import Annotation
 from numpy.typing import ArrayLike, NDArray
+
+from ._inputs import Array, as_logits_like, as_real_logits, as_temperature, as_weights
+from ._softmax import softmax, softmax_jacobian
+from .distillation import kl_divergence_gradient
+from .high_temperature import high_temperature_limit
 
 # Okabe and Ito's blue and vermillion, which colour-blind readers tell apart.
 RIGHT = "#0072B2"
@@ -183,6 +191,411 @@ def label_line(
         ha="left",
         va="center",
     )
+
+
+def draw_tug_of_war(
+    figure: FigureBase, logits: ArrayLike, targets: ArrayLike
+) -> NDArray[Any]:
+    r"""Draw the logits with the forces on them, q beside t, and q - t, as bars.
+
+    Let z denote the `logits`, of shape (C,), t the `targets` and q = softmax(z).
+    A descent step moves the logit of class i along the arrow at its bar, by an
+    amount proportional to t_i - q_i: down by the probability that the class holds,
+    and the right class up by what it lacks. These numbers sum to zero.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure or SubFigure
+        Where to draw; its background becomes transparent.
+    logits : array_like, shape (C,)
+        z, real and finite.
+    targets : int or array_like, shape (C,)
+        t, which must sum to one, or the index of the right class.
+
+    Returns
+    -------
+    axes : numpy.ndarray, shape (3,)
+        The axes of the logits, of q and t, and of q - t.
+
+    Raises
+    ------
+    ValueError
+        If the logits are not one row of finite numbers, or the targets do not fit
+        them or do not sum to one.
+
+    Notes
+    -----
+    .. math:: \frac{\partial L}{\partial z} = q - t,
+        \qquad \sum_i (q_i - t_i) = 0.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> import numpy as np
+    >>> import softmax_gradients as sg
+    >>> axes = sg.plots.draw_tug_of_war(Figure(), np.log([1, 2, 3]), 0)
+    >>> [text.get_text() for text in axes[2].texts]
+    ['−0.83', '0.33', '0.50']
+    """  # noqa: RUF002
+    z = _one_row(logits, "logits")
+    t = _distribution(targets, z)
+    q = softmax(z)
+    axes = _panels(figure, 3)
+    _draw_logits(axes[0], z, forces=t - q)
+    _draw_probabilities(axes[1], q, t)
+    _draw_bars(axes[2], q - t, title="gradient $q - t$", limits=(-1.15, 1.15))
+    return axes
+
+
+def draw_raised_logit(
+    figure: FigureBase, logits: ArrayLike, *, raised: int
+) -> NDArray[Any]:
+    r"""Draw what raising one logit does: one column of the Jacobian of softmax.
+
+    Let z denote the `logits`, of shape (C,), q = softmax(z), j the index `raised`
+    and J the Jacobian of q. The arrows at the bars of q show the rates J_ij: that of
+    class j is positive, and the others are negative and proportional to their q_i.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure or SubFigure
+        Where to draw; its background becomes transparent.
+    logits : array_like, shape (C,)
+        z, real and finite.
+    raised : int
+        j, from 0 to C - 1.
+
+    Returns
+    -------
+    axes : numpy.ndarray, shape (3,)
+        The axes of the logits, of q, and of J with its column j framed.
+
+    Raises
+    ------
+    ValueError
+        If the logits are not one row of finite numbers, or `raised` is no class.
+
+    Notes
+    -----
+    .. math:: J_{jj} = q_j (1 - q_j), \qquad J_{ij} = -q_i q_j \quad (i \ne j).
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> import numpy as np
+    >>> import softmax_gradients as sg
+    >>> axes = sg.plots.draw_raised_logit(Figure(), np.log([1, 2, 3]), raised=1)
+    >>> [text.get_text() for text in axes[2].texts][1::3]
+    ['−0.06', '0.22', '−0.17']
+    """  # noqa: RUF002
+    z = _one_row(logits, "logits")
+    classes = len(z)
+    if not (isinstance(raised, int) and 0 <= raised < classes):
+        raise ValueError(
+            f"raised must be a class index from 0 to {classes - 1}, got {raised!r}"
+        )
+    q, jacobian = softmax(z), softmax_jacobian(z)
+    axes = _panels(figure, 3)
+    _draw_logits(axes[0], z, forces=np.eye(classes)[raised])
+    _draw_bars(axes[1], q, title="probabilities $q$", limits=(0, 1.15))
+    # Twice as long as the change, which is at most a quarter.
+    _draw_arrows(axes[1], q, 2 * jacobian[:, raised], side=0.34)
+    names = [str(index) for index in range(classes)]
+    draw_matrix(axes[2], jacobian, row_labels=names, column_labels=names)
+    axes[2].set_title("$J_{ij}$: output $i$, input $j$", fontsize=11)
+    _frame(axes[2], (raised, 0), (1, classes), colour="black")
+    return axes
+
+
+def draw_chain_rule_terms(
+    figure: FigureBase, logits: ArrayLike, targets: ArrayLike
+) -> Axes:
+    r"""Draw every term of the chain rule, with its column sums and its diagonal.
+
+    Let z denote the `logits`, of shape (C,), t the `targets`, q = softmax(z) and J
+    its Jacobian. The term in row i and column j is the derivative of the loss in
+    q_i times J_ij. Added up, column j gives q_j - t_j; the framed diagonal alone
+    gives -t_j (1 - q_j), which is wrong.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure or SubFigure
+        Where to draw; its background becomes transparent.
+    logits : array_like, shape (C,)
+        z, real and finite.
+    targets : int or array_like, shape (C,)
+        t, which must sum to one, or the index of the right class.
+
+    Returns
+    -------
+    axes : matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError
+        If the logits are not one row of finite numbers, or the targets do not fit
+        them or do not sum to one.
+
+    Notes
+    -----
+    .. math:: -\frac{t_i}{q_i} J_{ij} = t_i q_j - t_i \delta_{ij}.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> import numpy as np
+    >>> import softmax_gradients as sg
+    >>> axes = sg.plots.draw_chain_rule_terms(Figure(), np.log([1, 2, 3]), 0)
+    >>> [text.get_text() for text in axes.texts][-4:]
+    ['diagonal only', '−0.83', '0.00', '0.00']
+    """  # noqa: RUF002
+    z = _one_row(logits, "logits")
+    t = _distribution(targets, z)
+    terms = np.outer(t, softmax(z)) - np.diag(t)
+    classes = len(z)
+    (axes,) = _panels(figure, 1)
+    names = [str(index) for index in range(classes)]
+    draw_matrix(axes, terms, row_labels=names, column_labels=names)
+    axes.set(xlabel="input $j$", ylabel="output $i$")
+    axes.xaxis.set_label_position("top")
+    axes.xaxis.tick_top()
+    for index in range(classes):
+        _frame(axes, (index, index), (1, 1), colour=WRONG)
+    # The sums and the diagonal stand below the grid.
+    axes.set_ylim(classes + 0.9, -0.5)
+    for height, name, values, colour in [
+        (classes, "columns added", terms.sum(axis=0), RIGHT),
+        (classes + 0.5, "diagonal only", terms.diagonal(), WRONG),
+    ]:
+        axes.text(-0.8, height, name, color=colour, ha="right", va="center")
+        for column, value in enumerate(values):
+            number = _rounded(float(value), 2)
+            axes.text(column, height, number, color=colour, ha="center", va="center")
+    return axes
+
+
+def draw_temperature(
+    figure: FigureBase,
+    logits: ArrayLike,
+    targets: ArrayLike,
+    *,
+    temperature: float,
+) -> NDArray[Any]:
+    r"""Draw q beside t, and (q - t)/T beside q - t, at one temperature.
+
+    Let z denote the `logits`, of shape (C,), t the `targets`, T the `temperature`
+    and q = softmax(z/T). The gradient of the loss in z is (q - t)/T. The hatched
+    bars are q - t, the gradient in the divided logits z/T.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure or SubFigure
+        Where to draw; its background becomes transparent.
+    logits : array_like, shape (C,)
+        z, real and finite.
+    targets : int or array_like, shape (C,)
+        t, which must sum to one, or the index of the right class.
+    temperature : float
+        T > 0.
+
+    Returns
+    -------
+    axes : numpy.ndarray, shape (2,)
+        The axes of q and t, and of the two gradients.
+
+    Raises
+    ------
+    ValueError
+        If the logits are not one row of finite numbers, the targets do not fit
+        them or do not sum to one, or the temperature is not positive.
+
+    Notes
+    -----
+    .. math:: \frac{\partial L}{\partial z} = \frac{q - t}{T}.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> import numpy as np
+    >>> import softmax_gradients as sg
+    >>> z = 2 * np.log([1, 2, 3])
+    >>> axes = sg.plots.draw_temperature(Figure(), z, 0, temperature=2.0)
+    >>> [text.get_text() for text in axes[1].texts]
+    ['−0.42', '0.17', '0.25', '−0.83', '0.33', '0.50']
+    """  # noqa: RUF002
+    z = _one_row(logits, "logits")
+    t = _distribution(targets, z)
+    divisor = as_temperature(temperature, z.dtype)
+    q = softmax(z, temperature=divisor)
+    gradient = (q - t) / divisor
+    top = 1.15 * max(1.0, float(np.abs(gradient).max()))
+    axes = _panels(figure, 2)
+    _draw_probabilities(axes[0], q, t)
+    title = f"$(q - t)/T$, and $q - t$ hatched; $T = {divisor:g}$"
+    _draw_bars(axes[1], gradient, title=title, limits=(-top, top), side=-0.2)
+    _draw_bars(axes[1], q - t, limits=(-top, top), side=0.2, hatched=True)
+    return axes
+
+
+def draw_high_temperature_limit(
+    figure: FigureBase, logits: ArrayLike, teacher_logits: ArrayLike
+) -> Axes:
+    r"""Draw T^2 times the gradient against T, and the limit that it tends to.
+
+    Let z denote the `logits` and v the `teacher_logits`, both of shape (C,),
+    q = softmax(z/T) and p = softmax(v/T). One line for each class is T^2 times
+    the gradient, T (q - p); the dashed line beside it is its limit, (z~ - v~)/C,
+    where the tilde takes the mean over the classes off.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure or SubFigure
+        Where to draw; its background becomes transparent.
+    logits : array_like, shape (C,)
+        z, real and finite.
+    teacher_logits : array_like, shape (C,)
+        v, real and finite.
+
+    Returns
+    -------
+    axes : matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError
+        If the logits are not two rows of as many finite numbers.
+
+    Notes
+    -----
+    .. math:: T^2 \, \frac{q - p}{T} \to \frac{\tilde z - \tilde v}{C}.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> import numpy as np
+    >>> import softmax_gradients as sg
+    >>> z, v = np.log([1, 2, 3]), np.log([2, 1, 1])
+    >>> axes = sg.plots.draw_high_temperature_limit(Figure(), z, v)
+    >>> [text.get_text() for text in axes.texts]
+    ['class 0', 'class 1', 'class 2']
+    """
+    z = _one_row(logits, "logits")
+    v = _one_row(as_logits_like(teacher_logits, z, "teacher_logits"), "teacher_logits")
+    temperatures = np.geomspace(0.1, 100, 121)
+    scaled = [
+        divisor**2 * kl_divergence_gradient(z, v, temperature=divisor)
+        for divisor in temperatures
+    ]
+    limits = high_temperature_limit(z, v, temperature=1.0)
+    (axes,) = _panels(figure, 1)
+    for index, (values, limit) in enumerate(
+        zip(np.transpose(scaled), limits, strict=True)
+    ):
+        (line,) = axes.plot(temperatures, values, color=RIGHT)
+        axes.axhline(limit, color=NEUTRAL, linestyle="dashed", linewidth=1.2)
+        label_line(axes, line, f"class {index}")
+    axes.axhline(0, color=NEUTRAL, linewidth=0.8)
+    axes.set(xscale="log", xlim=(0.1, 100), xlabel="temperature $T$")
+    axes.set_ylabel("$T^2$ times the gradient")
+    axes.set_xticks([0.1, 1, 10, 100], ["0.1", "1", "10", "100"])
+    return axes
+
+
+def _one_row(values: ArrayLike, name: str) -> Array:
+    """Return one row of real and finite logits."""
+    row = as_real_logits(values, name)
+    if row.ndim != 1 or not np.isfinite(row).all():
+        raise ValueError(f"{name} must be one row of finite numbers, got {values!r}")
+    return row.astype(np.float64)
+
+
+def _distribution(targets: ArrayLike, logits: Array) -> Array:
+    """Return targets that sum to one, for one row of logits."""
+    weights = as_weights(targets, logits)
+    if abs(weights.sum() - 1) > 1e-6:
+        raise ValueError(f"targets must sum to one, got {targets!r}")
+    return weights
+
+
+def _panels(figure: FigureBase, count: int) -> NDArray[Any]:
+    """Return `count` axes in a row, transparent, on a transparent figure."""
+    figure.set_facecolor("none")
+    axes = figure.subplots(1, count, squeeze=False)[0]
+    for each in axes:
+        each.set_facecolor("none")
+    return axes
+
+
+def _draw_bars(
+    axes: Axes,
+    values: Array,
+    *,
+    limits: tuple[float, float],
+    title: str | None = None,
+    side: float = 0.0,
+    colour: str = RIGHT,
+    hatched: bool = False,
+) -> None:
+    """Draw one bar for each class with its number, `side` of the class's place."""
+    places = np.arange(len(values)) + side
+    width = 0.38 if side else 0.5
+    if hatched:
+        bars = axes.bar(
+            places, values, width, facecolor="none", edgecolor=NEUTRAL, hatch="///"
+        )
+    else:
+        bars = axes.bar(places, values, width, color=colour)
+    numbers = [_rounded(float(value), 2) for value in values]
+    axes.bar_label(bars, numbers, padding=2, fontsize=9)
+    axes.axhline(0, color=NEUTRAL, linewidth=0.8)
+    axes.set(xlim=(-0.6, len(values) - 0.4), ylim=limits)
+    axes.set(xticks=range(len(values)), yticks=[])
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0)
+    axes.set_xlabel("class", fontsize=11)
+    if title:
+        axes.set_title(title, fontsize=11)
+
+
+def _draw_logits(axes: Axes, z: Array, *, forces: Array) -> None:
+    """Draw the logits in grey, with an arrow for each force beside its bar."""
+    low, high = min(0.0, float(z.min())), max(0.0, float(z.max()))
+    room = 0.45 * max(high - low, 1.0)
+    limits = (low - room, high + 2 * room)
+    _draw_bars(axes, z, title="logits $z$", limits=limits, colour=NEUTRAL_LIGHT)
+    longest = max(float(np.abs(forces).max()), 1e-12)
+    _draw_arrows(axes, z, 1.5 * room * forces / longest, side=0.38)
+
+
+def _draw_probabilities(axes: Axes, q: Array, t: Array) -> None:
+    """Draw q as full bars and the targets t as hatched ones beside them."""
+    title = "$q$, and targets $t$ hatched"
+    _draw_bars(axes, q, title=title, limits=(0, 1.15), side=-0.2)
+    _draw_bars(axes, t, limits=(0, 1.15), side=0.2, hatched=True)
+
+
+def _draw_arrows(axes: Axes, tails: Array, lengths: Array, *, side: float) -> None:
+    """Draw an upright arrow from each tail, `side` of the middle of its bar."""
+    for index, (tail, length) in enumerate(zip(tails, lengths, strict=True)):
+        if length:
+            axes.annotate(
+                "",
+                (index + side, tail + length),
+                xytext=(index + side, tail),
+                arrowprops={"arrowstyle": "-|>", "color": "black", "shrinkA": 0}
+                | {"shrinkB": 0, "linewidth": 1.5},
+            )
+
+
+def _frame(
+    axes: Axes, corner: tuple[int, int], size: tuple[int, int], *, colour: str
+) -> None:
+    """Frame the cells from (column, row) on, of a matrix that was drawn."""
+    column, row = corner
+    width, height = size
+    frame = Rectangle((column - 0.47, row - 0.47), width - 0.06, height - 0.06)
+    frame.set(fill=False, linewidth=2.5, edgecolor=colour)
+    axes.add_patch(frame)
 
 
 def _ticks(labels: Sequence[str] | None, count: int, name: str) -> Sequence[str]:
