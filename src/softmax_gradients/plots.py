@@ -384,7 +384,7 @@ def draw_temperature(
     r"""Draw q beside t, and (q - t)/T beside q - t, at one temperature.
 
     Let z denote the `logits`, of shape (C,), t the `targets`, T the `temperature`
-    and q = softmax(z/T). The gradient of the loss in z is (q - t)/T. The hatched
+    and q = softmax(z/T). The gradient of the loss in z is (q - t)/T. The dashed
     bars are q - t, the gradient in the divided logits z/T.
 
     Parameters
@@ -431,9 +431,9 @@ def draw_temperature(
     top = 1.15 * max(1.0, float(np.abs(gradient).max()))
     axes = _panels(figure, 2)
     _draw_probabilities(axes[0], q, t)
-    title = f"$(q - t)/T$, and $q - t$ hatched; $T = {divisor:g}$"
+    title = f"$(q - t)/T$, and $q - t$ dashed; $T = {divisor:g}$"
     _draw_bars(axes[1], gradient, title=title, limits=(-top, top), side=-0.2)
-    _draw_bars(axes[1], q - t, limits=(-top, top), side=0.2, hatched=True)
+    _draw_bars(axes[1], q - t, limits=(-top, top), side=0.2, dashed=True)
     return axes
 
 
@@ -534,14 +534,14 @@ def _draw_bars(
     title: str | None = None,
     side: float = 0.0,
     colour: str = RIGHT,
-    hatched: bool = False,
+    dashed: bool = False,
 ) -> None:
     """Draw one bar for each class with its number, `side` of the class's place."""
     places = np.arange(len(values)) + side
     width = 0.38 if side else 0.5
-    if hatched:
+    if dashed:
         bars = axes.bar(
-            places, values, width, facecolor="none", edgecolor=NEUTRAL, hatch="///"
+            places, values, width, facecolor="none", edgecolor="black", ls="dashed"
         )
     else:
         bars = axes.bar(places, values, width, color=colour)
@@ -568,10 +568,10 @@ def _draw_logits(axes: Axes, z: Array, *, forces: Array) -> None:
 
 
 def _draw_probabilities(axes: Axes, q: Array, t: Array) -> None:
-    """Draw q as full bars and the targets t as hatched ones beside them."""
-    title = "$q$, and targets $t$ hatched"
+    """Draw q as full bars and the targets t as dashed ones beside them."""
+    title = "$q$, and targets $t$ dashed"
     _draw_bars(axes, q, title=title, limits=(0, 1.15), side=-0.2)
-    _draw_bars(axes, t, limits=(0, 1.15), side=0.2, hatched=True)
+    _draw_bars(axes, t, limits=(0, 1.15), side=0.2, dashed=True)
 
 
 def _draw_arrows(axes: Axes, tails: Array, lengths: Array, *, side: float) -> None:

@@ -92,21 +92,27 @@ def let_scripts_wait(static, pages):
 
 
 def shrink_pictures(folder, pages):
-    """Store figures as WebP, and give their size, so that nothing moves on loading."""
-    sizes = {}
+    """Store figures as WebP, and give their size, so that nothing moves on loading.
+
+    One that is drawn on nothing says so: on the dark page its colours are turned.
+    """
+    sizes, see_through = {}, set()
     for path in folder.glob("*.png"):
         with Image.open(path) as picture:
             sizes[path.stem] = picture.size
-            # Book figures have an opaque ground: transparency would say nothing.
+            # On an opaque ground, transparency would say nothing.
             opaque = picture.convert("RGBA").getextrema()[3] == (255, 255)
             picture.convert("RGB" if opaque else "RGBA").save(
                 path.with_suffix(".webp"), lossless=True
             )
+            if not opaque:
+                see_through.add(path.stem)
         path.unlink()
 
     def smaller(found):
         width, height = sizes[found[2]]
-        return f'{found[1]}{found[2]}.webp" width="{width}" height="{height}"'
+        size = f'{found[1]}{found[2]}.webp" width="{width}" height="{height}"'
+        return size + (" data-see-through" if found[2] in see_through else "")
 
     return {path: PICTURE.sub(smaller, page) for path, page in pages.items()}
 

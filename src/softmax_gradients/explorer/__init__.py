@@ -1,5 +1,6 @@
 """Logits and temperature moved by hand, and what becomes of the gradients."""
 
+import re
 from html import escape
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from ..distillation import kl_divergence_gradient
 FEWEST_CLASSES, MOST_CLASSES = 2, 6
 COLDEST, HOTTEST = 0.1, 100.0
 LARGEST_LOGIT = 1000.0
+FOLDER = Path(__file__).parent
+IMPORTED = re.compile(r"^import .*\n", re.MULTILINE)
 
 FRAME = (
     '<!doctype html><html lang="en"><meta charset="utf-8"><title>Explorer</title>'
@@ -114,14 +117,11 @@ class Explorer:
         >>> "import" in Explorer().fragment()
         False
         """
-        folder = Path(__file__).parent
-        style = (folder / "explorer.css").read_text("utf-8")
-        script = (folder / "explorer.mjs").read_text("utf-8")
         options = f"address: {str(in_book).lower()}, chapters: {str(in_book).lower()}"
         return (
-            f"<style>{style}</style>\n"
+            f"<style>{style('pictures', 'explorer')}</style>\n"
             f'<div class="sg-explorer">{self._numbers()}</div>\n'
-            f'<script type="module">{script}\n'
+            f'<script type="module">{script("numbers", "pictures", "explorer")}\n'
             'mount(document.querySelector(".sg-explorer"), '
             f'{{ initial: "{self._state()}", {options} }});</script>\n'
         )
@@ -153,7 +153,7 @@ class Explorer:
             f'<tr><th scope="row">{index}</th>'
             + "".join(f"<td>{value:.4f}</td>" for value in values)
             + "</tr>"
-            for index, values in enumerate(columns, start=1)
+            for index, values in enumerate(columns)
         )
         heads = "".join(
             f'<th scope="col">{head}</th>'
@@ -164,6 +164,20 @@ class Explorer:
             f"T = {temperature:g}.</p><table><thead><tr>{heads}</tr></thead>"
             f"<tbody>{lines}</tbody></table>"
         )
+
+
+def style(*names: str) -> str:
+    """Return the style sheets of these names, one after the other."""
+    return "".join(FOLDER.joinpath(f"{name}.css").read_text("utf-8") for name in names)
+
+
+def script(*names: str) -> str:
+    """Return the modules of these names as one that imports nothing.
+
+    Each imports only from those before it, whose names it then finds in the same file.
+    """
+    text = "".join(FOLDER.joinpath(f"{name}.mjs").read_text("utf-8") for name in names)
+    return IMPORTED.sub("", text)
 
 
 def _row(values: Array, name: str) -> Array:

@@ -2,7 +2,8 @@
 // gradients at once. `compute` is the mathematics, `mount` draws it; tests compare
 // both with the package. Nothing is loaded: the page holds this file.
 
-export const LIMITS = { classes: [2, 6], temperature: [0.1, 100], logit: 1000 };
+import { compute, format, largest, LIMITS, sum } from "./numbers.mjs";
+import { drawCurves, tint } from "./pictures.mjs";
 
 export const PRESETS = [
   {
@@ -49,41 +50,6 @@ export const PRESETS = [
   },
 ];
 
-// ---- The mathematics --------------------------------------------------------
-
-const sum = (values) => values.reduce((total, value) => total + value, 0);
-const largest = (values) => Math.max(...values.map(Math.abs));
-const centred = (values) => values.map((value) => value - sum(values) / values.length);
-
-export function softmax(logits, temperature) {
-  const highest = Math.max(...logits);
-  const powers = logits.map((logit) => Math.exp((logit - highest) / temperature));
-  return powers.map((power) => power / sum(powers));
-}
-
-export function compute({ z, v, T }) {
-  const C = z.length;
-  const q = softmax(z, T);
-  const p = softmax(v, T);
-  // 1 - q_i as the sum of the others, which keeps its digits where q_i is near 1.
-  const rest = q.map((_, i) => sum(q.filter((_, j) => j !== i)));
-  const limit = centred(z).map((value, i) => (value - centred(v)[i]) / C);
-  const right = q.map((_, i) => (q[i] - p[i]) / T);
-  return {
-    q,
-    p,
-    jacobian: q.map((_, i) => q.map((_, j) => (q[i] * (i === j ? rest[i] : -q[j])) / T)),
-    gradients: {
-      right,
-      diagonal: q.map((_, i) => (-p[i] * rest[i]) / T),
-      inverseSquare: q.map((_, i) => (q[i] - p[i]) / T ** 2),
-      uncentred: z.map((_, i) => (z[i] - v[i]) / (C * T ** 2)),
-    },
-    scaled: right.map((value) => T ** 2 * value),
-    limit,
-  };
-}
-
 // ---- The state, in the address and in the controls ------------------------------
 
 export function formatState({ z, v, T }) {
@@ -103,15 +69,6 @@ export function parseState(text) {
     [...z, ...v].every((value) => Math.abs(value) <= LIMITS.logit) &&
     T >= coldest && T <= hottest;
   return allowed ? { z, v, T } : null;
-}
-
-// Four decimals, or three digits and a power of ten for what is small.
-export function format(value) {
-  const size = Math.abs(value);
-  let text = "0";
-  if (size >= 9.995e-4) text = value.toFixed(size >= 1000 ? 1 : 4);
-  else if (size >= 1e-12) text = value.toExponential(2);
-  return text.replaceAll("-", "\u2212");
 }
 
 const signed = (value) => String(value).replace("-", "\u2212");
@@ -160,28 +117,25 @@ function signedBar(value, scale) {
   return `<span class="sg-bar sg-signed"><span${cut} style="left:${value < 0 ? 50 - part : 50}%;width:${part}%"></span></span>`;
 }
 
-const classHeads = (C) => Array.from({ length: C }, (_, i) => `<th scope="col">${i + 1}</th>`).join("");
+const classHeads = (C) => Array.from({ length: C }, (_, i) => `<th scope="col">${i}</th>`).join("");
 const row = (head, cells) => `<tr><th scope="row">${head}</th>${cells.join("")}</tr>`;
 
 function probabilityTable({ q, p }) {
   return `<caption>Probabilities: the student’s <i>q</i> = softmax(<i>z</i>/<i>T</i>), the teacher’s <i>p</i> = softmax(<i>v</i>/<i>T</i>)</caption>
 <thead><tr><th scope="col">Class</th><th scope="col"><i>q</i></th><th scope="col"><i>p</i></th></tr></thead>
-<tbody>${q.map((_, i) => row(i + 1, [
+<tbody>${q.map((_, i) => row(i, [
     cell(q[i], `q-${i}`, "right", positiveBar(q[i])),
     cell(p[i], `p-${i}`, "plain", positiveBar(p[i])),
   ])).join("")}</tbody>`;
 }
 
 function jacobianTable({ jacobian }) {
-  const strongest = Math.max(...jacobian.map(largest)) || 1;
-  const tinted = (value, i, j) => {
-    const strength = Math.round((55 * Math.abs(value)) / strongest);
-    const colour = value < 0 ? "#762a83" : "#1b7837";
-    return `<td data-name="jacobian-${i}-${j}"${i === j ? ' class="sg-diagonal"' : ""} style="background:color-mix(in srgb, ${colour} ${strength}%, #fff)">${format(value)}</td>`;
-  };
+  const strongest = Math.max(...jacobian.map(largest));
+  const tinted = (value, i, j) =>
+    `<td data-name="jacobian-${i}-${j}"${i === j ? ' class="sg-diagonal"' : ""} style="background:${tint(value, strongest)}">${format(value)}</td>`;
   return `<caption>The Jacobian <i>J<sub>ij</sub></i> = ∂<i>q<sub>i</sub></i>/∂<i>z<sub>j</sub></i>: purple below zero, green above. The diagonal is outlined: it is all that “diagonal only” keeps.</caption>
 <thead><tr><th scope="col"><i>i</i> \\ <i>j</i></th>${classHeads(jacobian.length)}</tr></thead>
-<tbody>${jacobian.map((entries, i) => row(i + 1, entries.map((value, j) => tinted(value, i, j)))).join("")}</tbody>`;
+<tbody>${jacobian.map((entries, i) => row(i, entries.map((value, j) => tinted(value, i, j)))).join("")}</tbody>`;
 }
 
 function gradientTable({ gradients }) {
@@ -189,7 +143,7 @@ function gradientTable({ gradients }) {
   const scale = largest(gradients.right) > 1e-12 ? Math.min(1.5 * largest(gradients.right), all) : all || 1;
   return `<caption>The gradient of the loss in the logits <i>z</i>, right and wrong. Bars share one scale; one with an open end is cut.</caption>
 <thead><tr><th scope="col">Class</th>${GRADIENTS.map(([, kind, title]) => `<th scope="col" class="sg-${kind}">${title}</th>`).join("")}</tr></thead>
-<tbody>${gradients.right.map((_, i) => row(i + 1, GRADIENTS.map(([name, kind]) =>
+<tbody>${gradients.right.map((_, i) => row(i, GRADIENTS.map(([name, kind]) =>
     cell(gradients[name][i], `${name}-${i}`, kind, signedBar(gradients[name][i], scale))))).join("")}</tbody>
 <tfoot>${row("Sum", GRADIENTS.map(([name, kind]) => cell(sum(gradients[name]), `${name}-sum`, kind)))}</tfoot>`;
 }
@@ -199,52 +153,6 @@ function limitTable({ scaled, limit }) {
 <thead><tr><th scope="col">Class</th>${classHeads(scaled.length)}</tr></thead>
 <tbody>${row("Now", scaled.map((value, i) => cell(value, `scaled-${i}`, "right")))}
 ${row("Limit", limit.map((value, i) => cell(value, `limit-${i}`, "plain")))}</tbody>`;
-}
-
-// T^2 times the gradient against T, with the limits as dashed lines on the right.
-function drawCurve(figure, state, { scaled, limit }) {
-  const width = Math.max(280, Math.min(760, figure.clientWidth));
-  const height = 300;
-  const box = { left: 52, right: width - 66, top: 10, bottom: height - 44 };
-  const [coldest, hottest] = LIMITS.temperature;
-  const decades = Math.log10(hottest / coldest);
-  const temperatures = Array.from({ length: 121 }, (_, k) => coldest * 10 ** ((decades * k) / 120));
-  const rows = temperatures.map((T) => compute({ ...state, T }).scaled);
-  const top = 1.08 * Math.max(largest(limit), ...rows.map(largest)) || 1;
-  const x = (T) => box.left + ((box.right - box.left) * Math.log10(T / coldest)) / decades;
-  const y = (value) => (box.top + box.bottom) / 2 - ((box.bottom - box.top) / 2) * (value / top);
-  const line = (x1, y1, x2, y2, kind) =>
-    `<line x1="${x1}" y1="${y1}" x2="${x2}" y2="${y2}" class="sg-${kind}"/>`;
-  const text = (x1, y1, words, anchor = "middle") =>
-    `<text x="${x1}" y="${y1}" text-anchor="${anchor}">${words}</text>`;
-
-  const parts = [line(box.left, y(0), box.right, y(0), "axis"), line(x(state.T), box.top, x(state.T), box.bottom, "now")];
-  for (const T of [0.1, 1, 10, 100]) {
-    parts.push(line(x(T), box.bottom, x(T), box.bottom + 5, "axis"), text(x(T), box.bottom + 18, T));
-  }
-  const unit = 10 ** Math.floor(Math.log10(top));
-  const step = top / unit >= 4 ? 2 * unit : top / unit >= 2 ? unit : unit / 2;
-  for (let tick = -Math.floor(top / step); tick <= top / step; tick += 1) {
-    parts.push(line(box.left - 5, y(tick * step), box.left, y(tick * step), "axis"));
-    parts.push(text(box.left - 8, y(tick * step) + 4, signed(Number((tick * step).toPrecision(6))), "end"));
-  }
-  parts.push(line(box.left, box.top, box.left, box.bottom, "axis"), line(box.left, box.bottom, box.right, box.bottom, "axis"));
-  parts.push(text((box.left + box.right) / 2, height - 8, "temperature T"));
-
-  // Labels keep their order and stay 15 units apart.
-  const order = limit.map((_, i) => i).sort((a, b) => limit[b] - limit[a]);
-  let lowest = -Infinity;
-  for (const i of order) {
-    const path = temperatures.map((T, k) => `${x(T).toFixed(1)},${y(rows[k][i]).toFixed(1)}`).join(" ");
-    parts.push(line(x(10), y(limit[i]), box.right, y(limit[i]), "limit"));
-    parts.push(`<polyline points="${path}" class="sg-curve"/><circle cx="${x(state.T)}" cy="${y(scaled[i])}" r="4"/>`);
-    lowest = Math.max(y(limit[i]) + 4, lowest + 15);
-    parts.push(text(box.right + 6, lowest, `class ${i + 1}`, "start"));
-  }
-  const svg = figure.querySelector("svg");
-  svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
-  svg.setAttribute("aria-label", `T squared times the right gradient against the temperature: one line for each class runs from 0 at low temperatures to its limit, ${limit.map(format).join(", ")}.`);
-  svg.innerHTML = parts.join("");
 }
 
 function summary(state, { gradients, scaled, limit }) {
@@ -283,7 +191,7 @@ export function mount(root, { initial, address = false, chapters = false }) {
       fieldset.querySelectorAll("label").forEach((label) => label.remove());
       state[name].forEach((_, i) => {
         const label = document.createElement("label");
-        label.innerHTML = `<span><i>${name}</i><sub>${i + 1}</sub></span><input type="range" step="0.1" aria-label="${title} of class ${i + 1}"><span class="sg-value" aria-hidden="true"></span>`;
+        label.innerHTML = `<span><i>${name}</i><sub>${i}</sub></span><input type="range" step="0.1" aria-label="${title} of class ${i}"><span class="sg-value" aria-hidden="true"></span>`;
         label.querySelector("input").addEventListener("input", (event) => {
           change({ ...state, [name]: state[name].with(i, Number(event.target.value)) });
         });
@@ -296,6 +204,12 @@ export function mount(root, { initial, address = false, chapters = false }) {
     input.value = position;
     input.setAttribute("aria-valuetext", shown);
     input.nextElementSibling.textContent = signed(shown);
+  }
+
+  function showCurves({ limit }) {
+    const svg = find("figure svg");
+    drawCurves(svg, state, 300);
+    svg.setAttribute("aria-label", `T squared times the right gradient against the temperature: one line for each class runs from 0 at low temperatures to its limit, ${limit.map(format).join(", ")}.`);
   }
 
   function draw() {
@@ -315,7 +229,7 @@ export function mount(root, { initial, address = false, chapters = false }) {
     find(".sg-jacobian").innerHTML = jacobianTable(shown);
     find(".sg-gradients").innerHTML = gradientTable(shown);
     find(".sg-limits").innerHTML = limitTable(shown);
-    drawCurve(find("figure"), state, shown);
+    showCurves(shown);
     const preset = PRESETS.find((each) => formatState(each) === formatState(state));
     find(".sg-story").innerHTML = !preset ? "" : preset.story +
       (chapters ? ` See <a href="${preset.page}.html">${preset.chapter}</a>.` : "");
@@ -354,6 +268,6 @@ export function mount(root, { initial, address = false, chapters = false }) {
     find(".sg-link").remove();
   }
   find("figcaption").innerHTML = "<i>T</i>² times the right gradient. Dashed: the limit of each class, from T = 10 on. Upright line: the temperature now.";
-  new ResizeObserver(() => drawCurve(find("figure"), state, compute(state))).observe(find("figure"));
+  new ResizeObserver(() => showCurves(compute(state))).observe(find("figure"));
   draw();
 }
