@@ -198,6 +198,7 @@ def test_what_the_process_sends(sent):
         (-11, "SIGSEGV: it touched memory"),
         (-9, "SIGKILL: killed from outside"),
         (-6, "SIGABRT: a crash below Python"),
+        (-99, "signal 99: a crash below Python"),
     ],
 )
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")

@@ -160,7 +160,8 @@ def how_it_ended(status: int | None, timeout: float) -> str:
             f"It ended its Python process, with status {status}, before it was "
             "examined."
         )
-    name = signal.Signals(-status).name
+    names = {int(each): each.name for each in signal.Signals}
+    name = names.get(-status, f"signal {-status}")
     reason = {
         "SIGSEGV": "it touched memory that is not its own, or its recursion was too "
         "deep",
