@@ -90,9 +90,8 @@ class Preview:
         self.number += 1
         return time.monotonic() - begun
 
-    def watch(self):
-        """Build at each change, until interrupted."""
-        before = state()
+    def watch(self, before):
+        """Build at each change from a state, until interrupted."""
         while True:
             time.sleep(0.2)
             now = state()
@@ -153,13 +152,14 @@ def main():
     for name in LIBRARIES:
         importlib.import_module(name)
     preview = Preview()
+    begun = state()
     print(f"The book: built in {preview.build():.1f} s")
     handler = partial(Handler, preview=preview, directory=str(SITE))
     server = ThreadingHTTPServer(("127.0.0.1", port), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print(f"http://127.0.0.1:{port}/book/intro.html shows it. Control+C ends.")
     try:
-        preview.watch()
+        preview.watch(begun)
     except KeyboardInterrupt:
         print()
 
