@@ -153,6 +153,31 @@ def test_a_gradient_in_float32_may_round():
     assert sg.compare(loss, lambda z: gradient(z).astype(np.float32)).agree
 
 
+@pytest.mark.parametrize(
+    ("precision", "allowed", "too_much"),
+    [
+        (np.float16, 7e-3, 1.7e-2),
+        (np.float32, 0.7e-4, 1.7e-4),
+        (np.float64, 0.7e-9, 1.7e-9),
+    ],
+)
+def test_how_much_a_gradient_may_round(precision, allowed, too_much):
+    """By its own type; the loss is in float64, with a complex step."""
+
+    def times(factor):
+        return lambda z: (factor * gradient(z)).astype(precision)
+
+    assert sg.compare(loss, times(1 - allowed)).agree
+    assert not sg.compare(loss, times(1 - too_much)).agree
+
+
+def test_a_factor_is_that_of_every_entry():
+    """The derivative is (0, 3, 12): an entry of 0 has any factor."""
+    point = [0.0, 1.0, 2.0]
+    assert sg.compare(cube, lambda x: 6 * x**2, point=point).factor == pytest.approx(2)
+    assert sg.compare(cube, lambda x: [0.0, 6.0, 36.0], point=point).factor is None
+
+
 def test_a_loss_that_is_an_integer_here():
     found = sg.compare(lambda x: 3, lambda x: 0 * x, shape=(2,))
     assert found.agree
