@@ -254,6 +254,13 @@ class Copy:
         # Status 5 says that there was no test.
         return "passed" if status in (0, 5) else "failed"
 
+    def check(self, mutants: list[Mutant], options: argparse.Namespace) -> None:
+        """Stop unless the tests pass without a change: else each would seem killed."""
+        named = {name for mutant in mutants for name in own_tests(mutant.file)}
+        asked = [*sorted(named), EVERYWHERE] if options.quick else ["tests"]
+        if self.run([*asked, *options.pytest], 10 * options.timeout) != "passed":
+            raise SystemExit(f"without a change these tests fail: {' '.join(asked)}")
+
     def judge(self, mutant: Mutant, options: argparse.Namespace) -> Mutant:
         """Fill in the verdict on a mutant."""
         path, began = self.root / mutant.file, time.monotonic()
@@ -275,7 +282,7 @@ class Copy:
             seen = [f"--ignore={name}" for name in (*own, EVERYWHERE)]
             steps.append(("other tests", ["tests", *seen]))
         for name, arguments in steps:
-            result = self.run(arguments, options.timeout)
+            result = self.run([*arguments, *options.pytest], options.timeout)
             if result != "passed":
                 return f"killed by {name}" + (" (timeout)" * (result == "timeout"))
         return "survived"
@@ -313,13 +320,16 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--quick", action="store_true", help="leave out other tests")
     parser.add_argument("--timeout", type=float, default=600, help="of each run, in s")
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--pytest", nargs="*", default=[], help="more of its options")
     parser.add_argument("--json", type=Path, help="where to write the report")
     options = parser.parse_args(arguments)
     mutants = chosen(options)
     with tempfile.TemporaryDirectory() as folder:
+        every = [Copy(Path(folder) / str(number)) for number in range(options.workers)]
+        every[0].check(mutants, options)
         copies: queue.Queue[Copy] = queue.Queue()
-        for number in range(options.workers):
-            copies.put(Copy(Path(folder) / str(number)))
+        for copy in every:
+            copies.put(copy)
 
         def judged(mutant: Mutant) -> Mutant:
             copy = copies.get()
