@@ -17,7 +17,7 @@ import softmax_gradients._shell as shell
 import softmax_gradients._site as site
 from softmax_gradients import __version__
 from softmax_gradients._isolation import DoctorError
-from softmax_gradients._named import FunctionNameError, named
+from softmax_gradients._named import READ_FROM_FILE, FunctionNameError, named
 from softmax_gradients._shell import (
     STATUS,
     STATUSES,
@@ -78,8 +78,9 @@ def folder(tmp_path, monkeypatch):
         (tmp_path / name).write_text(text, "utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setattr(sys, "modules", dict(sys.modules))
-    return tmp_path
+    yield tmp_path
+    for name in (READ_FROM_FILE, *(name.removesuffix(".py") for name in files)):
+        sys.modules.pop(name, None)
 
 
 def command(function, *options):
@@ -226,6 +227,27 @@ def test_what_cannot_be_understood_gives_2(arguments, told, capsys):
 def test_a_module_that_fails_is_unusable(module, told, capsys):
     assert main(command(f"{module}:f")) == 6
     assert told in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import sys; sys.exit()",
+        "import os; os._exit(0)",
+        "import ctypes; ctypes.string_at(0)",
+        "f = lambda: f()\nf()",
+        "raise KeyboardInterrupt",
+    ],
+)
+def test_a_module_that_ends_python_is_unusable(code, folder, capsys):
+    (folder / "ending.py").write_text(code, "utf-8")
+    assert main(command("ending.py:f")) == 6
+    assert capsys.readouterr().out.startswith("gradient: it could not be checked.")
+
+
+def test_a_process_that_is_started_anew(monkeypatch, capsys):
+    monkeypatch.setattr("softmax_gradients._isolation.FORKS", False)
+    assert main(command("readers_code:wrong", "--timeout=60")) == 3
 
 
 def test_what_the_process_does_can_be_done_here():

@@ -55,7 +55,7 @@ def deep(z, t):
 
 
 def hungry(z, t):
-    return np.ones(2**33)
+    return np.empty(2**28)  # two gibibytes
 
 
 def interrupted(z, t):
@@ -83,8 +83,9 @@ def talkative(z, t):
     ],
 )
 def test_what_a_function_may_do_is_unusable(function, told):
+    timeout = 1 if function is endless else 30
     report = examined_for_a_test(
-        function, "gradient", isolated=True, timeout=1 if function is endless else 30
+        function, "gradient", isolated=True, timeout=timeout, memory=1
     )
     assert report.verdict == "unusable"
     assert told in str(report)

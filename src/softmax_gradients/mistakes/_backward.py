@@ -40,8 +40,7 @@ ENTRIES = (
         slug="pass-through-backward",
         title="The backward pass hands the incoming gradient on, unchanged",
         wrong=r"\frac{\partial L}{\partial z} = g",
-        right=r"\frac{\partial L}{\partial z} = \frac{q \odot (g - \langle q, "
-        r"g\rangle)}{T}",
+        right=r"\frac{\partial L}{\partial z} = J^\top g",
         giveaway="The result is g itself. It trains where the loss that follows "
         "hands back q - t, which is the gradient by the logits already, and under no "
         "other loss.",
@@ -57,8 +56,10 @@ ENTRIES = (
     Mistake(
         slug="jacobian-of-the-input",
         title="The derivative is built from the layer's input instead of its output",
-        wrong=r"\frac{z \odot (g - \langle z, g\rangle)}{T}",
-        right=r"\frac{q \odot (g - \langle q, g\rangle)}{T}",
+        wrong=r"\frac{z \odot (g - \langle z, g\rangle)}{T} \quad\text{or}\quad "
+        r"\frac{g - z \sum_j g_j}{T}",
+        right=r"\frac{q \odot (g - \langle q, g\rangle)}{T} \quad\text{or}\quad "
+        r"\frac{g - q \sum_j g_j}{T}",
         giveaway="Logits stand where probabilities belong: a shift of all logits "
         "changes the result.",
         page="softmax-jacobian",
@@ -75,10 +76,11 @@ ENTRIES = (
     Mistake(
         slug="jacobian-of-another-array",
         title="The derivative is built from the incoming gradient, or from log q",
-        wrong=r"r \odot (g - \langle r, g\rangle),\quad r = \operatorname{softmax}(g) "
-        r"\quad\text{or}\quad g - \log q \sum_j g_j",
-        right=r"q \odot (g - \langle q, g\rangle) \quad\text{or}\quad "
-        r"g - q \sum_j g_j",
+        wrong=r"\frac{r \odot (g - \langle r, g\rangle)}{T},\quad r = "
+        r"\operatorname{softmax}(g) \quad\text{or}\quad "
+        r"\frac{g - \log q \sum_j g_j}{T}",
+        right=r"\frac{q \odot (g - \langle q, g\rangle)}{T} \quad\text{or}\quad "
+        r"\frac{g - q \sum_j g_j}{T}",
         giveaway="With softmax(g) the result does not depend on the logits at all; "
         "with log q its rows do not sum to zero.",
         page="softmax-jacobian",
@@ -104,10 +106,11 @@ ENTRIES = (
     Mistake(
         slug="upstream-gradient-ignored",
         title="The incoming gradient is not used",
-        wrong=r"\frac{q \odot (1 - q)}{T} \text{ for every } g",
-        right=r"\frac{q \odot (g - \langle q, g\rangle)}{T}",
+        wrong=r"\operatorname{diag} J \quad\text{or}\quad J^\top \mathbf 1 "
+        r"\text{ for every } g",
+        right=r"J^\top g",
         giveaway="Twice the incoming gradient gives the same result. A loss layer "
-        "that does so is right as the last one, with a factor of one, and only then.",
+        "that does so is right only as the last layer, where one comes in.",
         page="jacobian-structure",
         sources=("dmlc/gluon-cv#1668", "apache/mxnet#3247"),
         kinds={
@@ -121,10 +124,8 @@ ENTRIES = (
     Mistake(
         slug="first-upstream-gradient",
         title="The first row's incoming gradient is used for every row",
-        wrong=r"\frac{\partial L}{\partial z_n} = \frac{q_n \odot (g_1 - \langle "
-        r"q_n, g_1\rangle)}{T}",
-        right=r"\frac{\partial L}{\partial z_n} = \frac{q_n \odot (g_n - \langle "
-        r"q_n, g_n\rangle)}{T}",
+        wrong=r"\frac{\partial L}{\partial z_n} = J_n^\top g_1",
+        right=r"\frac{\partial L}{\partial z_n} = J_n^\top g_n",
         giveaway="Right for one row, and for incoming gradients that are the same in "
         "every row, as those of a mean are.",
         page="jacobian-structure",

@@ -291,9 +291,8 @@ ENTRIES = (
         title="The class weights multiply the logits, not the loss",
         wrong=r"L(w \odot z)",
         right=r"w_y\, L(z)",
-        giveaway="The weights change the probabilities: a large weight makes a class "
-        "more certain, so that its mistakes cost more and its right answers less. The "
-        "gradient's rows no longer sum to zero.",
+        giveaway="The weights change the probabilities, and do not say how much a "
+        "row counts; the rows of the gradient no longer sum to zero.",
         page="gradient-doctor",
         sources=(
             "jakeret/tf_unet#8",

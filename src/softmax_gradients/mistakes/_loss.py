@@ -303,8 +303,8 @@ ENTRIES = (
         title="The logarithm is missing from the loss",
         wrong=r"-\sum_j t_j q_j",
         right=r"-\sum_j t_j \log q_j",
-        giveaway="The loss is negative, never below -1 for a class label, and the "
-        "worse the model the smaller its gradient.",
+        giveaway="The loss is negative, and never below -1 for a class label. Its "
+        "gradient vanishes where the model is most wrong.",
         page="gradient-doctor",
         sources=(
             "clvrai/ACGAN-PyTorch#4",

@@ -347,8 +347,8 @@ ENTRIES = (
         wrong=r"q_i = \frac{e^{z_i}}{\sum_j z_j}",
         right=r"q_i = \frac{e^{z_i}}{\sum_j e^{z_j}}",
         giveaway="The rows do not sum to one, and are negative where the sum of the "
-        "logits is. The order of the classes is kept where it is positive, so that "
-        "the accuracy tells nothing.",
+        "logits is. Where it is positive the order of the classes is right, and so "
+        "is the accuracy.",
         page="gradient-doctor",
         sources=(
             "keras-team/keras-io#320",
@@ -360,9 +360,10 @@ ENTRIES = (
     Mistake(
         slug="missing-normaliser",
         title="The exponentials are not divided by their sum",
-        wrong=r"q_i = e^{z_i},\quad \frac{\partial L}{\partial z_i} = e^{z_i} g_i",
-        right=r"q_i = \frac{e^{z_i}}{\sum_j e^{z_j}},\quad "
-        r"\frac{\partial L}{\partial z_i} = q_i (g_i - \langle q, g\rangle)",
+        wrong=r"q_i = e^{z_i/T},\quad "
+        r"\frac{\partial L}{\partial z_i} = \frac{e^{z_i/T} g_i}{T}",
+        right=r"q_i = \frac{e^{z_i/T}}{\sum_j e^{z_j/T}},\quad "
+        r"\frac{\partial L}{\partial z_i} = \frac{q_i (g_i - \langle q, g\rangle)}{T}",
         giveaway="The rows do not sum to one, and a logit changes its own entry only.",
         page="softmax-jacobian",
         sources=(),
