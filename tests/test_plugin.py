@@ -79,4 +79,6 @@ def test_pytest_finds_it_by_itself(pytester):
             gradient_doctor(lambda z: sg.softmax(z), "softmax")
         """
     )
-    pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=1)
+    # These take seconds to import.
+    without = ["-p", "no:nbval", "-p", "no:hypothesispytest", "-p", "no:cacheprovider"]
+    pytester.runpytest_subprocess(*without).assert_outcomes(passed=1)
