@@ -110,14 +110,14 @@ def test_the_statuses_are_documented_and_differ():
     assert len({1, 2, *STATUS.values()}) == 2 + len(STATUS)
 
 
-def test_a_mistake_is_named_with_the_address_of_its_entry(capsys, monkeypatch):
-    monkeypatch.setattr(
-        "softmax_gradients._site.base_address", lambda: "https://example.org/"
-    )
+def test_a_mistake_is_named_with_the_address_of_its_chapter(capsys, monkeypatch):
+    for module in ("_site", "_shell"):
+        monkeypatch.setattr(
+            f"softmax_gradients.{module}.base_address", lambda: "https://example.org/"
+        )
     main(command("readers_code.py:wrong"))
     assert capsys.readouterr().out.endswith(
-        "See https://example.org/book/mistakes.html#diagonal-jacobian\n"
-        "See https://example.org/book/summation-mistake.html\n"
+        "Chapter: https://example.org/book/summation-mistake.html\n"
     )
 
 
@@ -129,10 +129,11 @@ def test_the_address_comes_from_the_package(monkeypatch):
             return told.get(name)
 
     monkeypatch.setattr(site, "metadata", lambda name: Metadata())
-    assert site.page_address("fast") == "https://d/book/fast.html"
-    assert site.page_address("mistakes", "x") == "https://d/book/mistakes.html#x"
+    assert site.chapter_address("fast") == "https://d/book/fast.html"
+    assert site.chapter_address("mistakes", "x") == "https://d/book/mistakes.html#x"
     told["Project-URL"].pop()
-    assert site.page_address("fast") == ""
+    assert site.chapter_address("fast") == "book/fast"
+    assert site.chapter_address("mistakes", "x") == "book/mistakes#x"
 
     def missing(name):
         raise site.PackageNotFoundError

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TextIO
 from . import __version__
 from ._isolation import MEMORY, TIMEOUT, examined_apart, unusable
 from ._named import FunctionNameError, named
-from ._site import page_address
+from ._site import base_address, chapter_address
 from .doctor import Report, diagnose
 from .mistakes._steps import KINDS
 
@@ -249,14 +249,11 @@ def shown(report: Report) -> str:
 
 
 def addresses(report: Report) -> list[str]:
-    """Return where the book explains the mistakes of a report, if that is known."""
-    pages = [
-        place
-        for mistake in report.leading()
-        for place in (("mistakes", mistake.slug), (mistake.page, ""))
-    ]
-    found = dict.fromkeys(page_address(page, anchor) for page, anchor in pages)
-    return [f"See {address}" for address in found if address]
+    """Return where the chapters on the mistakes of a report are, if that is known."""
+    if not base_address():
+        return []
+    pages = dict.fromkeys(mistake.page for mistake in report.leading())
+    return [f"Chapter: {chapter_address(page)}" for page in pages]
 
 
 def in_colour() -> bool:

@@ -21,8 +21,8 @@ def base_address() -> str:
     return ""
 
 
-def page_address(page: str, anchor: str = "") -> str:
-    """Return where a page of the book is, or "" if that is not known."""
-    base = base_address()
+def chapter_address(page: str, anchor: str = "") -> str:
+    """Return where a page of the book is, or its file name if that is not known."""
     end = f"#{anchor}" if anchor else ""
-    return f"{base}book/{page}.html{end}" if base else ""
+    base = base_address()
+    return f"{base}book/{page}.html{end}" if base else f"book/{page}{end}"
