@@ -52,7 +52,8 @@ class Comparison:
         there is one such number for all entries and it is not 1.
     order : float
         The order of the Taylor remainder, as from `taylor_test`: near 2 for the
-        gradient of a curved loss, near 1 for another.
+        gradient of a curved loss, near 1 where a large error is not orthogonal to
+        the direction.
     point : ndarray
         Where the two were compared.
     gradient, derivative : ndarray
@@ -93,7 +94,8 @@ class Comparison:
                 f"  worst entry   [{entry}]",
                 f"  yours         {self.claimed:.10g}",
                 f"  measured      {self.measured:.10g}, by {self.method}",
-                f"  Taylor order  {self.order:.2f} (2 for a gradient, 1 for another)",
+                f"  Taylor order  {self.order:.2f} "
+                "(2 for a gradient, near 1 for a large error)",
             )
         )
 
@@ -184,7 +186,7 @@ def compare(
       worst entry   [1, 2]
       yours         -0.3415551717
       measured      -0.1707775859, by complex step
-      Taylor order  0.99 (2 for a gradient, 1 for another)
+      Taylor order  0.99 (2 for a gradient, near 1 for a large error)
     >>> sg.compare(loss, lambda z: summed(z) / 2, shape=(2, 3)).agree
     True
     """
@@ -375,8 +377,9 @@ def taylor_test(
     r"""Measure the order at which the first-order Taylor remainder vanishes.
 
     Let f denote the `function`, g the `gradient` that is claimed for it, x the
-    `point`, d the `direction` and h each of the `steps`. The order is about 2
-    when g is the gradient of f and about 1 when it is not.
+    `point`, d the `direction` and h each of the `steps`. As h falls the order tends
+    to 2 when g is the gradient of f, and to 1 when its error has a product with d
+    that is not zero.
 
     Parameters
     ----------
@@ -410,6 +413,11 @@ def taylor_test(
     Notes
     -----
     .. math:: r(h) = |f(x + h d) - f(x) - h \langle g(x), d\rangle|
+
+    At finite steps there is no sharp line. With the default ones a gradient of length
+    near 1 that is wrong by one part in a hundred has an order near 1.1, and one that
+    is wrong by one part in ten thousand 1.8. An error orthogonal to d is not seen at
+    all: take several directions, or compare all entries with `finite_difference`.
 
     References
     ----------

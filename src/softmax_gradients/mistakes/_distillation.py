@@ -88,8 +88,8 @@ ENTRIES = (
         title="Log-probabilities are given as targets, unknown to the divergence",
         wrong=r"\sum_j \log p_j\,(\log\log p_j - \log q_j)",
         right=r"\sum_j p_j (\log p_j - \log q_j)",
-        giveaway="The loss is NaN, the logarithm of a negative number; the gradient "
-        "is finite and wrong.",
+        giveaway="The loss is NaN, the logarithm of a negative number (0 in older "
+        "releases of PyTorch); the gradient is finite and wrong.",
         page="distillation",
         sources=(
             "pytorch/pytorch#69230",

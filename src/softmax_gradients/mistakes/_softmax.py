@@ -191,8 +191,9 @@ ENTRIES = (
         title="Softmax is applied to probabilities that are already a softmax",
         wrong=r"r = \operatorname{softmax}(q),\quad L = -\sum_j t_j \log r_j",
         right=r"L = -\sum_j t_j \log q_j",
-        giveaway="The loss cannot fall below log(e + C - 1) - 1 however sure the "
-        "logits are; no entry of r exceeds e/(e + C - 1).",
+        giveaway="For a class label the loss cannot fall below log(e + C - 1) - 1 "
+        "however sure the logits are; no entry of r exceeds e/(e + C - 1). If the "
+        "second softmax is divided by T too, log(e^(1/T) + C - 1) - 1/T.",
         page="gradient-doctor",
         sources=(
             "jaehong31/CGES#1",
@@ -288,7 +289,8 @@ ENTRIES = (
         title="The exponentials are taken without subtracting the maximum",
         wrong=r"q_i = \frac{e^{z_i}}{\sum_j e^{z_j}} \text{ as it stands}",
         right=r"q_i = \frac{e^{z_i - m}}{\sum_j e^{z_j - m}},\quad m = \max_j z_j",
-        giveaway="NaN at logits near 1000 and near -1000; right at 400.",
+        giveaway="At T = 1 in float64, NaN at logits near 1000 and near -1000, and "
+        "right at 400; in float32, NaN above 89 and below -104.",
         page="every-digit",
         sources=(
             "uTensor/uTensor#175",
@@ -303,8 +305,8 @@ ENTRIES = (
         title="The maximum is added, or max(0, max z) is subtracted",
         wrong=r"e^{z_i + m} \text{ or } e^{z_i - \max(0, m)},\quad m = \max_j z_j",
         right=r"e^{z_i - m}",
-        giveaway="Added: overflows at half the size (NaN at 400). max(0, m): NaN "
-        "where all logits are near -1000.",
+        giveaway="At T = 1 in float64: added, it overflows at half the size (NaN at "
+        "400); max(0, m) gives NaN where all logits are near -1000.",
         page="gradient-doctor",
         sources=(
             "FluxML/NNlib.jl#43",

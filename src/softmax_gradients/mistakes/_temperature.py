@@ -74,8 +74,9 @@ ENTRIES = (
         title="The exact gradient is given a factor 1/T^2",
         wrong=r"\frac{q - t}{T^2}",
         right=r"\frac{q - t}{T}",
-        giveaway="Divide by (q - t)/T: the ratio is 1/T. Only the limit of large T "
-        "with a softened teacher falls like 1/T^2; with fixed targets it never does.",
+        giveaway="Divide by (q - t)/T: the ratio is 1/T. For large T the right gradient "
+        "too falls like 1/T^2 against a teacher softened by T, or uniform targets; "
+        "that is its size, not its factor, and with other fixed targets it is 1/T.",
         page="temperature",
         sources=("math.stackexchange 3789676",),
         kinds={kind: (Steps(power=-2),) for kind in DERIVATIVES},
@@ -211,8 +212,9 @@ ENTRIES = (
         title="The derivative of the loss by T has the opposite sign",
         wrong=r"\frac{\langle q, z\rangle \sum_j t_j - \langle t, z\rangle}{T^2}",
         right=r"\frac{\langle t, z\rangle - \langle q, z\rangle \sum_j t_j}{T^2}",
-        giveaway="Descent drives T the wrong way, down to zero or below; a finite "
-        "difference in T has the other sign.",
+        giveaway="A finite difference in T has the other sign. Descent goes down to "
+        "zero and past it from below the best T, and up without end from above. A "
+        "negative T alone proves nothing: steps with the right sign can reach one.",
         page="temperature",
         sources=(),
         kinds={"temperature_gradient": (Steps(sign=-1.0),)},
