@@ -44,7 +44,7 @@ def book_style():
 
 def test_style_is_readable_on_a_dark_page(book_style):
     assert book_style["figure.facecolor"] == "white"
-    assert book_style["savefig.facecolor"] == "white"
+    assert book_style["savefig.facecolor"] == "auto"
     assert book_style["savefig.transparent"] is False
     assert colors.to_rgba(book_style["axes.facecolor"]) == (1, 1, 1, 1)
 
@@ -226,6 +226,174 @@ def test_label_refuses_an_empty_line_or_text(axes):
     with pytest.raises(ValueError, match="text must not be empty, got ''"):
         sg.plots.label_line(axes, line, "")
     assert printed(axes) == []
+
+
+EXAMPLE = np.log([1.0, 2.0, 3.0])
+TEACHER = np.log([2.0, 1.0, 1.0])
+SOFT = np.array([0.5, 0.3, 0.2])
+PICTURES = {
+    "tug": lambda figure: sg.plots.draw_tug_of_war(figure, EXAMPLE, SOFT),
+    "raised": lambda figure: sg.plots.draw_raised_logit(figure, EXAMPLE, raised=2),
+    "terms": lambda figure: sg.plots.draw_chain_rule_terms(figure, EXAMPLE, SOFT),
+    "temperature": lambda figure: sg.plots.draw_temperature(
+        figure, EXAMPLE, SOFT, temperature=0.5
+    ),
+    "limit": lambda figure: sg.plots.draw_high_temperature_limit(
+        figure, EXAMPLE, TEACHER
+    ),
+}
+
+
+def heights(axes):
+    return np.array([bar.get_height() for bar in axes.patches])
+
+
+def arrows(axes):
+    """Give the tail and the head of each arrow, as heights, by class."""
+    return {
+        round(note.xy[0]): (note.xyann[1], note.xy[1])
+        for note in axes.texts
+        if note.get_text() == "" and hasattr(note, "xyann")
+    }
+
+
+@pytest.mark.parametrize("draw", PICTURES.values(), ids=PICTURES)
+def test_a_picture_is_drawn_on_nothing_and_nothing_is_cut(book_style, draw):
+    figure = Figure(figsize=(6.5, 2.9))
+    draw(figure)
+    assert figure.get_facecolor()[3] == 0
+    assert all(axes.get_facecolor()[3] == 0 for axes in figure.axes)
+    figure.canvas.draw()
+    for axes in figure.axes:
+        for text in [*axes.texts, axes.title, axes.xaxis.label, axes.yaxis.label]:
+            if not text.get_text():
+                continue
+            box = text.get_window_extent()
+            assert box.x0 >= 0, text
+            assert box.y0 >= 0, text
+            assert box.x1 <= figure.bbox.x1, text
+            assert box.y1 <= figure.bbox.y1, text
+
+
+def test_tug_of_war_has_the_forces_of_the_example(book_style):
+    logits, shares, forces = sg.plots.draw_tug_of_war(Figure(), EXAMPLE, 0)
+    np.testing.assert_allclose(heights(logits), EXAMPLE)
+    np.testing.assert_allclose(6 * heights(shares), [1, 2, 3, 6, 0, 0])
+    np.testing.assert_allclose(6 * heights(forces), [-5, 2, 3])
+    tails, heads = np.transpose([arrows(logits)[index] for index in range(3)])
+    np.testing.assert_allclose(tails, EXAMPLE)
+    # A step goes against the gradient.
+    pushes = heads - tails
+    np.testing.assert_allclose(pushes / pushes[0], [1, -2 / 5, -3 / 5])
+    assert pushes[0] > 0
+
+
+def test_soft_targets_balance_the_forces_too():
+    _, shares, forces = sg.plots.draw_tug_of_war(Figure(), EXAMPLE, SOFT)
+    np.testing.assert_allclose(heights(shares)[3:], SOFT)
+    np.testing.assert_allclose(heights(forces), [1 / 6 - 0.5, 1 / 3 - 0.3, 0.3])
+
+
+def test_where_there_is_no_force_there_is_no_arrow():
+    logits, _, _ = sg.plots.draw_tug_of_war(Figure(), np.zeros(2), np.full(2, 0.5))
+    assert arrows(logits) == {}
+
+
+def test_a_raised_logit_moves_the_others_in_proportion(book_style):
+    logits, shares, matrix = sg.plots.draw_raised_logit(Figure(), EXAMPLE, raised=2)
+    assert list(arrows(logits)) == [2]
+    changes = np.array([head - tail for tail, head in arrows(shares).values()])
+    np.testing.assert_allclose(changes / changes[2], [-3 / 9, -6 / 9, 1])
+    assert changes[2] > 0
+    assert printed(matrix)[:3] == [
+        "0.14",
+        "\N{MINUS SIGN}0.06",
+        "\N{MINUS SIGN}0.08",
+    ]
+    (frame,) = matrix.patches
+    assert frame.get_x() == pytest.approx(1.53)
+    assert frame.get_height() == pytest.approx(2.94)
+
+
+def test_terms_of_the_chain_rule_with_sums_and_diagonal(book_style):
+    axes = sg.plots.draw_chain_rule_terms(Figure(), EXAMPLE, SOFT)
+    q = np.array([1, 2, 3]) / 6
+    terms = (-SOFT / q)[:, np.newaxis] * sg.softmax_jacobian(EXAMPLE)
+    (image,) = axes.images
+    np.testing.assert_allclose(image.get_array(), terms, atol=1e-16)
+    numbers = [text.replace("\N{MINUS SIGN}", "-") for text in printed(axes)[9:]]
+    assert numbers[0] == "columns added"
+    np.testing.assert_allclose([float(x) for x in numbers[1:4]], q - SOFT, atol=5e-3)
+    assert numbers[4] == "diagonal only"
+    wrong = [float(x) for x in numbers[5:]]
+    np.testing.assert_allclose(wrong, -SOFT * (1 - q), atol=5.1e-3)
+    corners = [frame.get_xy() for frame in axes.patches]
+    np.testing.assert_allclose(corners, [[-0.47] * 2, [0.53] * 2, [1.53] * 2])
+
+
+def test_temperature_stands_beside_none(book_style):
+    shares, both = sg.plots.draw_temperature(Figure(), EXAMPLE, SOFT, temperature=0.5)
+    q = np.array([1, 4, 9]) / 14
+    np.testing.assert_allclose(heights(shares), [*q, *SOFT])
+    np.testing.assert_allclose(heights(both), [*(2 * (q - SOFT)), *(q - SOFT)])
+    assert both.get_ylim()[1] > 2 * (q - SOFT).max()
+
+
+def test_curves_run_into_their_limits(book_style):
+    axes = sg.plots.draw_high_temperature_limit(Figure(), EXAMPLE, TEACHER)
+    curves = [line for line in axes.lines if line.get_linestyle() == "-"][:3]
+    dashed = [line for line in axes.lines if line.get_linestyle() == "--"]
+    difference = EXAMPLE - TEACHER
+    limits = (difference - difference.mean()) / 3
+    for curve, line, limit in zip(curves, dashed, limits, strict=True):
+        assert line.get_ydata()[0] == pytest.approx(limit, rel=1e-12)
+        assert curve.get_ydata()[-1] == pytest.approx(limit, abs=2e-3)
+        # At T = 1 it is q - p.
+        at_one = np.interp(1.0, curve.get_xdata(), curve.get_ydata())
+        index = curves.index(curve)
+        expected = np.exp(EXAMPLE)[index] / 6 - np.exp(TEACHER)[index] / 4
+        assert at_one == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("draw", "message"),
+    [
+        (
+            lambda f: sg.plots.draw_tug_of_war(f, [[1.0, 2.0]], [0]),
+            "logits must be one",
+        ),
+        (
+            lambda f: sg.plots.draw_tug_of_war(f, [1.0, -np.inf], 0),
+            "logits must be one row of finite numbers",
+        ),
+        (
+            lambda f: sg.plots.draw_tug_of_war(f, [1.0, 2.0], [0.5, 0.6]),
+            r"targets must sum to one, got \[0.5, 0.6\]",
+        ),
+        (lambda f: sg.plots.draw_chain_rule_terms(f, [1.0, 2.0], 2), "targets must"),
+        (
+            lambda f: sg.plots.draw_raised_logit(f, [1.0, 2.0], raised=2),
+            "raised must be a class index from 0 to 1, got 2",
+        ),
+        (
+            lambda f: sg.plots.draw_raised_logit(f, [1.0, 2.0], raised=1.0),
+            "raised must be a class index from 0 to 1, got 1.0",
+        ),
+        (
+            lambda f: sg.plots.draw_temperature(f, [1.0, 2.0], 0, temperature=0.0),
+            "temperature must be",
+        ),
+        (
+            lambda f: sg.plots.draw_high_temperature_limit(f, [1.0, 2.0], [1.0]),
+            "teacher_logits must have",
+        ),
+    ],
+)
+def test_a_picture_refuses_bad_input_before_it_draws(draw, message):
+    figure = Figure()
+    with pytest.raises(ValueError, match=message):
+        draw(figure)
+    assert figure.axes == []
 
 
 def test_figure_is_drawn_without_a_warning(book_style):

@@ -94,7 +94,7 @@ class Explorer:
         page = FRAME.format(self.fragment())
         return (
             f'<iframe title="Explorer of softmax gradients" srcdoc="{escape(page)}" '
-            'style="width:100%;height:78rem;border:0"></iframe>'
+            'style="width:100%;height:92rem;border:0"></iframe>'
         )
 
     def fragment(self, *, in_book: bool = False) -> str:
@@ -120,9 +120,9 @@ class Explorer:
         options = f"address: {str(in_book).lower()}, chapters: {str(in_book).lower()}"
         return (
             f"<style>{style('pictures', 'explorer')}</style>\n"
-            f'<div class="sg-explorer">{self._numbers()}</div>\n'
+            f'<div class="sg-explorer sg-whole">{self._numbers()}</div>\n'
             f'<script type="module">{script("numbers", "pictures", "explorer")}\n'
-            'mount(document.querySelector(".sg-explorer"), '
+            'mount(document.querySelector(".sg-whole"), '
             f'{{ initial: "{self._state()}", {options} }});</script>\n'
         )
 

@@ -1,9 +1,8 @@
-// The explorer: move logits, teacher logits and the temperature, and see the
-// gradients at once. `compute` is the mathematics, `mount` draws it; tests compare
-// both with the package. Nothing is loaded: the page holds this file.
+// The whole explorer: move logits, teacher logits and the temperature, and see the
+// gradients at once. Nothing is loaded: the page holds this file.
 
 import { compute, format, largest, LIMITS, sum } from "./numbers.mjs";
-import { drawCurves, tint } from "./pictures.mjs";
+import { BarChart, drawCurves, tint } from "./pictures.mjs";
 
 export const PRESETS = [
   {
@@ -71,8 +70,6 @@ export function parseState(text) {
   return allowed ? { z, v, T } : null;
 }
 
-const signed = (value) => String(value).replace("-", "\u2212");
-
 // ---- The page ----------------------------------------------------------------
 
 const GRADIENTS = [
@@ -85,13 +82,14 @@ const GRADIENTS = [
 const MARKUP = `
 <div class="sg-presets" role="group" aria-label="Examples"></div>
 <p class="sg-story"></p>
+<div class="sg-stage"><div class="sg-three"></div></div>
 <div class="sg-controls">
   <fieldset data-of="z"><legend>Logits <i>z</i></legend></fieldset>
   <fieldset data-of="v"><legend>Teacher’s logits <i>v</i></legend></fieldset>
   <fieldset data-of="T"><legend>Temperature and classes</legend>
-    <label><span><i>T</i></span><input type="range" step="0.01" aria-label="temperature"><span class="sg-value" aria-hidden="true"></span></label>
+    <label><span><i>T</i></span><input type="range" step="0.01" aria-label="temperature"><input type="number" step="any" aria-label="temperature, typed"></label>
     <label><span>Classes</span><select></select></label>
-    <span class="sg-actions"><button type="button" class="sg-reset">Reset</button> <a class="sg-link">Link to this state</a></span>
+    <span class="sg-actions"><button type="button" class="sg-reset">Reset</button> <button type="button" class="sg-copy">Copy link</button> <span class="sg-copied" role="status"></span></span>
   </fieldset>
 </div>
 <p class="sg-status" role="status"></p>
@@ -116,6 +114,9 @@ function signedBar(value, scale) {
   const cut = Math.abs(value) > scale * (1 + 1e-9) ? " class=\"sg-cut\"" : "";
   return `<span class="sg-bar sg-signed"><span${cut} style="left:${value < 0 ? 50 - part : 50}%;width:${part}%"></span></span>`;
 }
+
+// What the sliders and the dragged bars of the logits reach.
+const reachOf = ({ z, v }) => Math.max(5, Math.ceil(largest([...z, ...v])));
 
 const classHeads = (C) => Array.from({ length: C }, (_, i) => `<th scope="col">${i}</th>`).join("");
 const row = (head, cells) => `<tr><th scope="row">${head}</th>${cells.join("")}</tr>`;
@@ -169,6 +170,7 @@ export function mount(root, { initial, address = false, chapters = false }) {
   const start = parseState(initial);
   let state = start;
   let announcement = 0;
+  const charts = {};
   root.innerHTML = MARKUP;
   const find = (selector) => root.querySelector(selector);
   const slider = find('[data-of="T"] input');
@@ -181,7 +183,7 @@ export function mount(root, { initial, address = false, chapters = false }) {
     const button = document.createElement("button");
     button.type = "button";
     button.textContent = preset.name;
-    button.addEventListener("click", () => change(preset));
+    button.addEventListener("click", () => change(preset, true));
     find(".sg-presets").append(button);
   }
 
@@ -191,19 +193,56 @@ export function mount(root, { initial, address = false, chapters = false }) {
       fieldset.querySelectorAll("label").forEach((label) => label.remove());
       state[name].forEach((_, i) => {
         const label = document.createElement("label");
-        label.innerHTML = `<span><i>${name}</i><sub>${i}</sub></span><input type="range" step="0.1" aria-label="${title} of class ${i}"><span class="sg-value" aria-hidden="true"></span>`;
-        label.querySelector("input").addEventListener("input", (event) => {
-          change({ ...state, [name]: state[name].with(i, Number(event.target.value)) });
-        });
+        label.innerHTML = `<span><i>${name}</i><sub>${i}</sub></span><input type="range" step="0.1" aria-label="${title} of class ${i}"><input type="number" step="any" aria-label="${title} of class ${i}, typed">`;
+        const [slide, typed] = label.querySelectorAll("input");
+        slide.addEventListener("input", () => moveLogit(name, i, Number(slide.value)));
+        typed.addEventListener("change", () => type(typed, LIMITS.logit, (value) => moveLogit(name, i, value)));
         fieldset.append(label);
       });
     }
   }
 
+  const moveLogit = (name, i, value) => change({ ...state, [name]: state[name].with(i, value) });
+
+  // Take a typed number, or put the old one back.
+  function type(input, most, take) {
+    const value = input.value.trim() ? Number(input.value) : NaN;
+    if (Math.abs(value) <= most) take(value);
+    else draw();
+  }
+
+  function makeCharts() {
+    const panels = find(".sg-stage .sg-three");
+    panels.replaceChildren();
+    const classes = state.z.length;
+    const drag = (name) => (i, value) => {
+      const reach = reachOf(state);
+      moveLogit(name, i, Number(Math.max(-reach, Math.min(reach, value)).toFixed(1)));
+    };
+    charts.logits = new BarChart(panels, {
+      title: "<i>z</i>, and <i>v</i> dashed", low: -5, high: 5, classes,
+      series: [{ look: "plain", move: drag("z") }, { look: "dashed", move: drag("v") }],
+    });
+    charts.shares = new BarChart(panels, {
+      title: "<i>q</i>, and <i>p</i> dashed", low: 0, high: 1.05, classes, series: [{ look: "solid" }, { look: "dashed" }],
+    });
+    charts.gradients = new BarChart(panels, {
+      title: "(<i>q</i> − <i>p</i>)/<i>T</i>", low: -1, high: 1, classes, series: [{ look: "solid" }],
+    });
+  }
+
+  function drawCharts({ q, p, gradients }) {
+    const reach = reachOf(state);
+    charts.logits.draw([state.z, state.v], { lowest: -reach, highest: reach });
+    charts.shares.draw([q, p]);
+    const top = 1.2 * largest(gradients.right) || 1;
+    charts.gradients.draw([gradients.right], { lowest: -top, highest: top });
+  }
+
   function setSlider(input, position, shown) {
     input.value = position;
     input.setAttribute("aria-valuetext", shown);
-    input.nextElementSibling.textContent = signed(shown);
+    input.nextElementSibling.value = shown;
   }
 
   function showCurves({ limit }) {
@@ -213,10 +252,13 @@ export function mount(root, { initial, address = false, chapters = false }) {
   }
 
   function draw() {
-    if (find('[data-of="z"]').querySelectorAll("input").length !== state.z.length) makeSliders();
+    if (find('[data-of="z"]').querySelectorAll("label").length !== state.z.length) {
+      makeSliders();
+      makeCharts();
+    }
+    const reach = reachOf(state);
     for (const name of ["z", "v"]) {
-      const reach = Math.max(5, Math.ceil(largest(state[name])));
-      find(`[data-of="${name}"]`).querySelectorAll("input").forEach((input, i) => {
+      find(`[data-of="${name}"]`).querySelectorAll('[type="range"]').forEach((input, i) => {
         input.min = -reach;
         input.max = reach;
         setSlider(input, state[name][i], String(state[name][i]));
@@ -225,6 +267,7 @@ export function mount(root, { initial, address = false, chapters = false }) {
     setSlider(slider, Math.log10(state.T), String(state.T));
     classes.value = state.z.length;
     const shown = compute(state);
+    drawCharts(shown);
     find(".sg-probabilities").innerHTML = probabilityTable(shown);
     find(".sg-jacobian").innerHTML = jacobianTable(shown);
     find(".sg-gradients").innerHTML = gradientTable(shown);
@@ -235,17 +278,20 @@ export function mount(root, { initial, address = false, chapters = false }) {
       (chapters ? ` See <a href="${preset.page}.html">${preset.chapter}</a>.` : "");
     find(".sg-presets").querySelectorAll("button").forEach((button, k) =>
       button.setAttribute("aria-pressed", String(PRESETS[k] === preset)));
-    find(".sg-link")?.setAttribute("href", `#${formatState(state)}`);
     root.dataset.state = formatState(state);
     // Said once the hand rests, not at each step of a drag.
     clearTimeout(announcement);
     announcement = setTimeout(() => { find(".sg-status").textContent = summary(state, shown); }, 500);
   }
 
-  function change({ z, v, T }) {
+  // What is chosen is a step of the browser's history; what is moved by hand is not.
+  function change({ z, v, T }, chosen = false) {
     state = { z: [...z], v: [...v], T };
     draw();
-    if (address) history.replaceState(null, "", `#${formatState(state)}`);
+    const here = `#${formatState(state)}`;
+    if (!address || location.hash === here) return;
+    if (chosen) history.pushState(null, "", here);
+    else history.replaceState(null, "", here);
   }
 
   slider.addEventListener("input", () => {
@@ -256,18 +302,34 @@ export function mount(root, { initial, address = false, chapters = false }) {
     const resized = (values) => Array.from({ length: Number(classes.value) }, (_, i) => values[i] ?? 0);
     change({ z: resized(state.z), v: resized(state.v), T: state.T });
   });
-  find(".sg-reset").addEventListener("click", () => change(start));
+  const typedTemperature = slider.nextElementSibling;
+  typedTemperature.addEventListener("change", () => type(typedTemperature, hottest, (T) => {
+    if (T >= coldest) change({ ...state, T });
+    else draw();
+  }));
+  find(".sg-reset").addEventListener("click", () => change(start, true));
   if (address) {
     const follow = () => {
-      const found = parseState(location.hash.slice(1));
+      const found = location.hash ? parseState(location.hash.slice(1)) : start;
       if (found) { state = found; draw(); }
     };
+    find(".sg-copy").addEventListener("click", async () => {
+      const link = `${location.href.split("#")[0]}#${formatState(state)}`;
+      const copying = navigator.clipboard?.writeText(link) ?? Promise.reject();
+      find(".sg-copied").textContent = await copying.then(
+        () => "Copied.", () => "Not allowed here: the address of this page is the link.");
+      setTimeout(() => { find(".sg-copied").textContent = ""; }, 5000);
+    });
     addEventListener("hashchange", follow);
     state = parseState(location.hash.slice(1)) ?? start;
   } else {
-    find(".sg-link").remove();
+    find(".sg-copy").remove();
   }
-  find("figcaption").innerHTML = "<i>T</i>² times the right gradient. Dashed: the limit of each class, from T = 10 on. Upright line: the temperature now.";
-  new ResizeObserver(() => showCurves(compute(state))).observe(find("figure"));
+  find("figcaption").innerHTML = "<i>T</i>² times the right gradient. Dashed: the limit of each class. Upright line: the temperature now.";
+  new ResizeObserver(() => {
+    const shown = compute(state);
+    drawCharts(shown);
+    showCurves(shown);
+  }).observe(root);
   draw();
 }

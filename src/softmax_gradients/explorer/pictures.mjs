@@ -104,12 +104,15 @@ export class BarChart {
     const bar = Math.min(44, room / values.length);
     const start = (slot - (arrows.length ? 16 : 0) - bar * values.length) / 2;
     const parts = [];
+    // Below 18 pixels a number would cover those beside it.
+    const number = (value, x, y) => (bar < 18 ? "" :
+      `<text class="sg-number" style="font-size:${bar < 29 ? 11 : 13}px" x="${x}" y="${y}" text-anchor="middle">${short(value)}</text>`);
     values.forEach((series, k) => series.forEach((value, i) => {
       const x = i * slot + start + k * bar;
       const [zero, end] = [this.y(0), this.y(clamp(value, [this.low, this.high]))];
       const below = value < 0;
       parts.push(`<rect class="sg-bar-${this.series[k].look}" x="${x + 1}" width="${bar - 2}" y="${Math.min(zero, end)}" height="${Math.abs(zero - end)}"/>
-<text class="sg-number" x="${x + bar / 2}" y="${below ? end + 16 : end - 7}" text-anchor="middle">${short(value)}</text>`);
+${number(value, x + bar / 2, below ? end + 16 : end - 7)}`);
       const grip = this.grips[k][i];
       if (!grip) return;
       const size = (rect, left, top, wide, high) => {
