@@ -263,7 +263,7 @@ def test_a_picture_is_drawn_on_nothing_and_nothing_is_cut(book_style, draw):
     draw(figure)
     assert figure.get_facecolor()[3] == 0
     assert all(axes.get_facecolor()[3] == 0 for axes in figure.axes)
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     for axes in figure.axes:
         for text in [*axes.texts, axes.title, axes.xaxis.label, axes.yaxis.label]:
             if not text.get_text():

@@ -94,7 +94,7 @@ class Explorer:
         page = FRAME.format(self.fragment())
         return (
             f'<iframe title="Explorer of softmax gradients" srcdoc="{escape(page)}" '
-            'style="width:100%;height:92rem;border:0"></iframe>'
+            'style="width:100%;height:78rem;border:0"></iframe>'
         )
 
     def fragment(self, *, in_book: bool = False) -> str:
