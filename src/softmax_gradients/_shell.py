@@ -36,7 +36,7 @@ Your function runs in a process of its own, and what it prints is not shown.
 COLOURS = {"right": "32", "convention": "33"}
 OTHER_COLOUR = "31"
 # Options whose value is the name of another function.
-FUNCTIONS = "Callable"
+FUNCTIONS = ("to_array", "against")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -126,9 +126,9 @@ def add_options(command: argparse.ArgumentParser) -> None:
         if parameter.name == "kind":
             more = {"choices": KINDS, "metavar": "KIND"}
             told = told._replace(text=f"{told.text} One of {', '.join(KINDS)}.")
-        elif isinstance(parameter.default, bool):
+        elif "bool" in str(parameter.annotation):
             more = {"action": argparse.BooleanOptionalAction}
-        elif FUNCTIONS in str(parameter.annotation):
+        elif parameter.name in FUNCTIONS:
             more = {"type": FunctionName, "metavar": "MODULE:FUNCTION"}
         elif told.choices:
             more["metavar"] = told.choices
