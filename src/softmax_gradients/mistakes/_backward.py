@@ -63,7 +63,7 @@ ENTRIES = (
         giveaway="Logits stand where probabilities belong: a shift of all logits "
         "changes the result.",
         page="softmax-jacobian",
-        sources=(),
+        sources=("ZantFoundation/Z-Ant#71", "nntrainer/nntrainer#223"),
         kinds={
             "jacobian": (Steps(core=covariance_of_logits),),
             "vjp": (Steps(core=lambda x: jacobian_product(x.logits, x.cotangent)),),
@@ -84,7 +84,7 @@ ENTRIES = (
         giveaway="With softmax(g) the result does not depend on the logits at all; "
         "with log q its rows do not sum to zero.",
         page="softmax-jacobian",
-        sources=(),
+        sources=("offlinew.com, question 3383959922",),
         kinds={
             "vjp": (
                 Steps(

@@ -271,6 +271,7 @@ ENTRIES = (
             "triton-lang/triton#11409",
             "sahandsafizadeh/qeep#29",
             "DeNA/HandyRL#209",
+            "SKaiNET-developers/SKaiNET#863",
         ),
         kinds={
             **LAID_ALONG_CLASSES,
