@@ -27,6 +27,17 @@ def test_every_entry_is_on_the_page_once():
             assert part in shown[slug]
 
 
+def test_conventions_and_reductions_are_on_the_page():
+    for entry in MISTAKES.values():
+        section = catalogue.section(entry)
+        assert ("- Right, if " in section) is bool(entry.right_if)
+        assert entry.right_if in section
+        assert all(f'reduction="{way}"' in section for way in entry.reductions)
+    assert 'with `reduction="sum"` or `reduction="none"`.' in catalogue.section(
+        MISTAKES["divided-sum"]
+    )
+
+
 def test_the_chapters_exist():
     chapters = set(re.findall(r"\{doc\}`([\w-]+)`", catalogue.page()))
     assert chapters <= set(CHAPTERS)

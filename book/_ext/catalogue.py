@@ -44,11 +44,13 @@ def shows(entry):
             "`MISTAKES[...].demonstration()` returns numbers that do."
         )
     kinds = ", ".join(f"`{kind}`" for kind in entry.kinds)
-    return f"Named by the doctor in: {kinds}."
+    asked = " or ".join(f'`reduction="{way}"`' for way in entry.reductions)
+    return f"Named by the doctor in: {kinds}{f', with {asked}' if asked else ''}."
 
 
 def section(entry):
     slug = entry.slug
+    convention = [f"- Right, if {entry.right_if}."] if entry.right_if else []
     return "\n".join(
         (
             f"({slug})=",
@@ -59,6 +61,7 @@ def section(entry):
             f"- Wrong: $\\displaystyle {entry.wrong}$",
             f"- Right: $\\displaystyle {entry.right}$",
             f"- How to see it: {entry.giveaway}",
+            *convention,
             f"- {shows(entry).replace('...', repr(slug))}",
             f"- Explained in {{doc}}`{entry.page}`.",
             seen_in(entry.sources),
