@@ -178,6 +178,42 @@ def test_a_factor_is_that_of_every_entry():
     assert sg.compare(cube, lambda x: [0.0, 6.0, 36.0], point=point).factor is None
 
 
+def test_at_a_minimum_both_are_rounding():
+    teacher = np.array([[0.3, -1.2, 2.0], [1.0, 0.2, -0.4]])
+    found = sg.compare(
+        lambda z: sg.kl_divergence(z, teacher),
+        lambda z: sg.kl_divergence_gradient(z, teacher) + 1e-16,
+        point=teacher,
+    )
+    assert found.agree
+    off = sg.compare(
+        lambda z: sg.kl_divergence(z, teacher),
+        lambda z: sg.kl_divergence_gradient(z, teacher) + 1e-6,
+        point=teacher,
+    )
+    assert not off.agree
+    assert off.factor is None
+
+
+def test_a_loss_far_from_zero_is_rounded_more():
+    """At 1e7 a float64 has 9 digits after the point: differences see about 3."""
+    right = sg.cross_entropy_gradient(np.zeros(SHAPE), TARGETS, reduction="sum")
+    found = sg.compare(lambda z: 1e7 + naive(z), lambda z: right, point=np.zeros(SHAPE))
+    assert found.method == "central differences"
+    assert found.agree
+    assert found.tolerance > 1e-4
+    assert not sg.compare(
+        lambda z: 1e7 + naive(z), lambda z: 1.1 * right, point=np.zeros(SHAPE)
+    ).agree
+
+
+def test_a_loss_that_is_infinite_a_step_away():
+    def walled(x):
+        return (x**2).sum() if (np.abs(x - 1) < 0.3).all() else np.inf
+
+    assert sg.compare(walled, lambda x: 2 * x, point=[1.0, 1.0]).agree
+
+
 def test_a_loss_that_is_an_integer_here():
     found = sg.compare(lambda x: 3, lambda x: 0 * x, shape=(2,))
     assert found.agree

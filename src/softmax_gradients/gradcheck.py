@@ -39,8 +39,7 @@ class Comparison:
     Attributes
     ----------
     agree : bool
-        Whether every entry of the two is equal, up to `tolerance` times the largest
-        entry.
+        Whether every entry of the two is equal, up to `tolerance`.
     method : {"complex step", "central differences"}
         How the derivative of the loss was measured.
     worst : tuple of int
@@ -59,7 +58,9 @@ class Comparison:
     gradient, derivative : ndarray
         All entries, of the point's shape: yours, and those measured.
     tolerance : float
-        The relative error that counts as rounding for this method and precision.
+        The difference that counts as rounding, for this method and precision: a
+        share of the largest entry, or of the change of the loss over a distance of
+        one where that is larger, as it is near a minimum.
     """
 
     agree: bool
@@ -207,12 +208,13 @@ def compare(
         )
     if not np.isfinite(claimed).all():
         raise ValueError(f"gradient must be finite at the point, got {claimed}")
-    measured, method, tolerance = _measured(loss, x, value.dtype)
-    tolerance = max(tolerance, _rounding(claimed.dtype))
-    scale = max(float(np.abs(claimed).max()), float(np.abs(measured).max()))
+    measured, method, share, noise = _measured(loss, x, value)
+    share = max(share, _rounding(claimed.dtype))
+    largest = max(float(np.abs(claimed).max()), float(np.abs(measured).max()))
+    tolerance = share * max(largest, _change(loss, x, float(value))) + noise
     errors = np.abs(claimed - measured)
     worst = tuple(map(int, np.unravel_index(errors.argmax(), x.shape)))
-    agree = bool(errors.max() <= tolerance * scale)
+    agree = bool(errors.max() <= tolerance)
     return Comparison(
         agree=agree,
         method=method,
@@ -501,22 +503,34 @@ def _rounding(precision: np.dtype[Any]) -> float:
     return {2: 1e-2, 4: 1e-4}.get(precision.itemsize, 1e-9)
 
 
+def _change(loss: Function, x: Array, value: float) -> float:
+    """Return by how much a loss changes over a distance of one, if it is finite."""
+    direction = np.random.default_rng(1).standard_normal(x.shape)
+    there = _number(loss(x + direction / np.linalg.norm(direction)))
+    return abs(there - value) if np.isfinite(there) else 0.0
+
+
 def _measured(
-    loss: Function, x: Array, precision: np.dtype[Any]
-) -> tuple[Array, str, float]:
-    """Return the derivative, how it was taken, and its relative error."""
-    size = _size(precision)
+    loss: Function, x: Array, value: Array
+) -> tuple[Array, str, float, float]:
+    """Return the derivative, how it was taken, its relative and its absolute error.
+
+    The absolute one is the rounding of the loss itself, divided by the step.
+    """
+    size = _size(value.dtype)
     differences = finite_difference(
         lambda there: np.asarray(_number(loss(there))), x, step=_STEPS[size]
     )
     if not np.isfinite(differences).all():
         raise ValueError("loss must be finite near the point, got NaN or infinity")
     error = _ERRORS[size]
+    unit = float(np.finfo(f"f{size}").eps)
+    noise = 4 * unit * abs(float(value)) / _STEPS[size]
     exact = _by_complex_step(loss, x)
     scale = float(np.abs(differences).max())
-    if exact is not None and np.abs(exact - differences).max() <= error * scale:
-        return exact, "complex step", _rounding(np.dtype(float))
-    return differences, "central differences", error
+    if exact is not None and np.abs(exact - differences).max() <= error * scale + noise:
+        return exact, "complex step", _rounding(np.dtype(float)), 0.0
+    return differences, "central differences", error, noise
 
 
 def _by_complex_step(loss: Function, x: Array) -> Array | None:
@@ -538,4 +552,5 @@ def _factor(claimed: Array, measured: Array, tolerance: float) -> float | None:
     factor = float((claimed * measured).sum()) / size
     scale = float(np.abs(claimed).max())
     off = float(np.abs(claimed - factor * measured).max())
-    return factor if off <= tolerance * scale else None
+    # A rest that is all rounding has no direction, and so no factor.
+    return factor if off <= tolerance < scale or scale == 0 else None
