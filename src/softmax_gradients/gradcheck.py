@@ -40,12 +40,15 @@ class Comparison:
     ----------
     agree : bool
         Whether every entry of the two is equal, up to `tolerance`.
-    method : {"complex step", "central differences"}
-        How the derivative of the loss was measured.
+    method : str
+        How the derivative of the loss was measured: "complex step" or "central
+        differences".
     worst : tuple of int
         The index of the entry that is furthest off.
-    claimed, measured : float
-        That entry of your gradient, and of the derivative of your loss.
+    claimed : float
+        That entry of your gradient.
+    measured : float
+        That entry of the derivative of your loss.
     factor : float or None
         What the measured derivative is to be multiplied by to give your gradient, if
         there is one such number for all entries and it is not 1.
@@ -53,10 +56,12 @@ class Comparison:
         The order of the Taylor remainder, as from `taylor_test`: near 2 for the
         gradient of a curved loss, near 1 where a large error is not orthogonal to
         the direction.
-    point : ndarray
+    point : numpy.ndarray
         Where the two were compared.
-    gradient, derivative : ndarray
-        All entries, of the point's shape: yours, and those measured.
+    gradient : numpy.ndarray
+        All entries of yours, of the point's shape.
+    derivative : numpy.ndarray
+        All entries that were measured.
     tolerance : float
         The difference that counts as rounding, for this method and precision: a
         share of the largest entry, or of the change of the loss over a distance of
