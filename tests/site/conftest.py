@@ -2,6 +2,7 @@
 
 import pytest
 import server
+from _ext.registries import npm_packages
 from book_pdf import NAMES, find_chromium
 from pages import SITE
 from playwright.sync_api import sync_playwright
@@ -58,6 +59,12 @@ def browser():
         browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def axe():
+    """Return the script of axe-core."""
+    return (npm_packages() / "axe-core" / "axe.min.js").read_text("utf-8")
 
 
 class Watched:

