@@ -1,9 +1,11 @@
 """The page of the catalogue: every entry is on it, and its links lead somewhere."""
 
+import json
 import os
 import re
 from pathlib import Path
 
+import pytest
 from _ext import catalogue, generated
 
 from softmax_gradients.mistakes import CHAPTERS, MISTAKES
@@ -39,11 +41,32 @@ def test_conventions_and_reductions_are_on_the_page():
 
 
 def test_the_chapters_exist():
-    chapters = set(re.findall(r"\{doc\}`([\w-]+)`", catalogue.page()))
+    chapters = set(re.findall(r"\]\(([\w-]+)\.ipynb#", catalogue.page()))
     assert chapters <= set(CHAPTERS)
     contents = (ROOT / "_toc.yml").read_text("utf-8")
     listed = set(re.findall(r"- file: book/([\w-]+)$", contents, re.MULTILINE))
     assert set(CHAPTERS) <= listed
+
+
+def anchors(chapter):
+    """Return the names of the sections of a notebook."""
+    notebook = json.loads((ROOT / "book" / f"{chapter}.ipynb").read_text("utf-8"))
+    found = set()
+    for cell in notebook["cells"]:
+        if cell["cell_type"] != "markdown":
+            continue
+        text = "".join(cell["source"])
+        found |= set(re.findall(r"^\(([\w-]+)\)=$", text, re.MULTILINE))
+        for heading in re.findall(r"^##+ (.+)$", text, re.MULTILINE):
+            found.add(re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-"))
+    return found
+
+
+@pytest.mark.parametrize("entry", MISTAKES.values(), ids=MISTAKES)
+def test_the_section_that_explains_an_entry_exists(entry):
+    chapter, _, anchor = entry.page.partition("#")
+    assert chapter == entry.chapter
+    assert anchor in anchors(chapter)
 
 
 def test_sources_are_linked_and_say_what_they_show():

@@ -117,7 +117,7 @@ def test_a_mistake_is_named_with_the_address_of_its_chapter(capsys, monkeypatch)
         )
     main(command("readers_code.py:wrong"))
     assert capsys.readouterr().out.endswith(
-        "Chapter: https://example.org/book/summation-mistake.html\n"
+        "Chapter: https://example.org/book/summation-mistake.html#the-step-that-fails\n"
     )
 
 

@@ -107,7 +107,7 @@ def test_every_entry_is_complete(entry):
     assert entry.title
     assert entry.giveaway.endswith(".")
     assert entry.wrong != entry.right
-    assert entry.page in CHAPTERS
+    assert entry.chapter in CHAPTERS
     assert set(entry.kinds) <= set(KINDS)
     ways = [bool(entry.kinds), entry.demonstration is not None, entry.belief]
     assert sum(ways) == 1

@@ -33,6 +33,12 @@ def seen_in(names):
     return "\n".join(lines)
 
 
+def explained(page):
+    """Return the link to a section, in the words of its heading."""
+    chapter, anchor = page.split("#")
+    return f"[]({chapter}.ipynb#{anchor})"
+
+
 def shows(entry):
     if entry.belief:
         return (
@@ -63,7 +69,7 @@ def section(entry):
             f"- How to see it: {entry.giveaway}",
             *convention,
             f"- {shows(entry).replace('...', repr(slug))}",
-            f"- Explained in {{doc}}`{entry.page}`.",
+            f"- Explained in {explained(entry.page)}.",
             seen_in(entry.sources),
         )
     )

@@ -253,7 +253,7 @@ def addresses(report: Report) -> list[str]:
     if not base_address():
         return []
     pages = dict.fromkeys(mistake.page for mistake in report.leading())
-    return [f"Chapter: {chapter_address(page)}" for page in pages]
+    return [f"Chapter: {chapter_address(*page.split('#'))}" for page in pages]
 
 
 def in_colour() -> bool:

@@ -157,7 +157,7 @@ class Report:
             lines += [f"  wrong    {plain(mistake.wrong)}"]
             lines += [f"  right    {plain(mistake.right)}"]
             lines += [f"  look at  {mistake.giveaway}"]
-            lines += [f"  read     the chapter {mistake.page}"]
+            lines += [f"  read     the chapter {mistake.chapter}"]
         lines += self.other_names()
         if self.example is not None:
             lines += ["", f"Example: {self.example.call()}"]
@@ -179,7 +179,7 @@ class Report:
                 f"- wrong: ${mistake.wrong}$\n"
                 f"- right: ${mistake.right}$\n"
                 f"- look at: {mistake.giveaway}\n"
-                f"- read: [{mistake.page}]({mistake.page}.ipynb)"
+                f"- read: [{mistake.chapter}]({mistake.page.replace('#', '.ipynb#')})"
             )
         lines += self.other_names()
         if self.example is not None:

@@ -44,7 +44,7 @@ ENTRIES = (
         giveaway="The result is g itself. It trains where the loss that follows "
         "hands back q - t, which is the gradient by the logits already, and under no "
         "other loss.",
-        page="jacobian-structure",
+        page="jacobian-structure#the-gradient-of-the-cross-entropy-in-one-line",
         sources=(
             "pjreddie/darknet#96",
             "pjreddie/darknet#212",
@@ -62,7 +62,7 @@ ENTRIES = (
         r"\frac{g - q \sum_j g_j}{T}",
         giveaway="Logits stand where probabilities belong: a shift of all logits "
         "changes the result.",
-        page="softmax-jacobian",
+        page="softmax-jacobian#the-two-cases-by-the-quotient-rule",
         sources=("ZantFoundation/Z-Ant#71", "nntrainer/nntrainer#223"),
         kinds={
             "jacobian": (Steps(core=covariance_of_logits),),
@@ -83,7 +83,7 @@ ENTRIES = (
         r"\frac{g - q \sum_j g_j}{T}",
         giveaway="With softmax(g) the result does not depend on the logits at all; "
         "with log q its rows do not sum to zero.",
-        page="softmax-jacobian",
+        page="softmax-jacobian#the-two-cases-by-the-quotient-rule",
         sources=("offlinew.com, question 3383959922",),
         kinds={
             "vjp": (
@@ -111,7 +111,7 @@ ENTRIES = (
         right=r"J^\top g",
         giveaway="Twice the incoming gradient gives the same result. A loss layer "
         "that does so is right only as the last layer, where one comes in.",
-        page="jacobian-structure",
+        page="jacobian-structure#products-without-the-matrix",
         sources=("dmlc/gluon-cv#1668", "apache/mxnet#3247"),
         kinds={
             "vjp": (Steps(core=lambda x: x.probs * (1 - x.probs)),),
@@ -128,7 +128,7 @@ ENTRIES = (
         right=r"\frac{\partial L}{\partial z_n} = J_n^\top g_n",
         giveaway="Right for one row, and for incoming gradients that are the same in "
         "every row, as those of a mean are.",
-        page="jacobian-structure",
+        page="jacobian-structure#products-without-the-matrix",
         sources=("paiml/aprender#2182", "linkedin/Liger-Kernel#1298"),
         kinds={
             "vjp": (
@@ -151,7 +151,7 @@ ENTRIES = (
         giveaway="Nothing is learned, and nothing fails. A step of the chain has the "
         "derivative zero, as an argmax and the row sums of a Jacobian have, or was "
         "never written.",
-        page="gradient-doctor",
+        page="gradient-doctor#ask-the-loss-difference-quotients",
         sources=("microsoft/DirectML#740", "google-deepmind/dm-haiku#442"),
         kinds=dict.fromkeys(
             ("vjp", "log_softmax_vjp", "gradient", "kl_divergence_gradient"), (NOTHING,)

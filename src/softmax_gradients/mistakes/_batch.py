@@ -14,7 +14,7 @@ ENTRIES = (
         wrong=r"\frac{1}{N C}\sum_n L_n",
         right=r"\frac{1}{N}\sum_n L_n",
         giveaway="The ratio to the right value is exactly 1/C.",
-        page="distillation",
+        page="distillation#which-reduction",
         sources=(
             "pytorch/pytorch#2259",
             "pytorch/pytorch#6622",
@@ -37,7 +37,7 @@ ENTRIES = (
         wrong=r"\frac{1}{B}\sum_{b,s} L_{bs}",
         right=r"\frac{1}{B S}\sum_{b,s} L_{bs}",
         giveaway="Right for logits of shape (N, C); S times too large for (B, S, C).",
-        page="distillation",
+        page="distillation#which-reduction",
         sources=(
             "huggingface/transformers#1181",
             "neuralmagic/sparseml#592",
@@ -52,7 +52,7 @@ ENTRIES = (
         wrong=r"\sum_n L_n",
         right=r"\frac{1}{N}\sum_n L_n",
         giveaway="The ratio to the right value is the number of rows N.",
-        page="gradient-doctor",
+        page="gradient-doctor#the-ratio-to-the-right-answer",
         sources=(
             "tensorflow/tensorflow#1358",
             "apache/mxnet#2215",
@@ -65,7 +65,7 @@ ENTRIES = (
         wrong=r"\frac{1}{N^2}\sum_n L_n",
         right=r"\frac{1}{N}\sum_n L_n",
         giveaway="The ratio to the right value is 1/N.",
-        page="gradient-doctor",
+        page="gradient-doctor#the-ratio-to-the-right-answer",
         sources=(
             "modelscope/easydistill#16",
             "apache/mxnet#9911",
@@ -82,7 +82,7 @@ ENTRIES = (
         wrong=r"\frac{1}{N}\sum_n L_n",
         right=r"\sum_n L_n",
         giveaway="The ratio to the right value is 1/N: one row alone does not show it.",
-        page="gradient-doctor",
+        page="gradient-doctor#the-ratio-to-the-right-answer",
         sources=("paiml/aprender#2182", "cbfinn/maml#70"),
         kinds=dict.fromkeys(AVERAGED, (DIVIDED,)),
         reductions=("sum", "none"),

@@ -70,7 +70,7 @@ ENTRIES = (
         r"\text{ at every } T",
         right=r"T^2\,\frac{q - p}{T} = \frac{\tilde z - \tilde v}{C} + O(1/T)",
         giveaway="Its norm still moves with T: it settles only as T grows.",
-        page="high-temperature-limit",
+        page="high-temperature-limit#limit-t-squared",
         sources=(),
         counterexample=scaled_gradients,
     ),
@@ -81,7 +81,7 @@ ENTRIES = (
         r"\frac{\partial}{\partial z}\,H(p, q)",
         right=r"H(p, q) = \mathrm{KL}(p \,\|\, q) + H(p),\quad H(p) \text{ without } z",
         giveaway="Their difference does not change with the student's logits.",
-        page="temperature",
+        page="distillation#divergence-or-cross-entropy",
         sources=(
             "jongwooko/distillm#7",
             "szagoruyko/attention-transfer#12",
@@ -98,7 +98,7 @@ ENTRIES = (
         right=r"1 - \sum_j q_j = 0 \text{ for every } m",
         giveaway="The value is the same at every m, so its derivative is zero: take "
         "the maximum as a constant.",
-        page="gradient-doctor",
+        page="gradient-doctor#where-it-overflows",
         sources=(
             "kcxain/dlsys#4",
             "allenai/allennlp#635",
@@ -118,7 +118,7 @@ ENTRIES = (
         r"\operatorname{lse}(z + b) = \operatorname{lse}(z) + b",
         giveaway="Evaluate both: softmax ignores shifts, and a factor is a "
         "temperature.",
-        page="temperature",
+        page="temperature#what-the-temperature-does",
         sources=("d2l-ai/d2l-en:chapter_linear-classification/softmax-regression.md",),
         counterexample=shifted_and_scaled,
     ),

@@ -194,7 +194,7 @@ ENTRIES = (
         wrong=r"T^2\,[\alpha\,\mathrm{KL} + (1 - \alpha)\,H]",
         right=r"\alpha\,T^2\,\mathrm{KL} + (1 - \alpha)\,H",
         giveaway="The ratio of the two gradients is as if there were no T^2 at all.",
-        page="distillation",
+        page="distillation#dist-t-squared",
         sources=("akimach/tensorflow-distillation-examples#1",),
         demonstration=square_on_both_losses,
     ),
@@ -207,7 +207,7 @@ ENTRIES = (
         right=r"v \text{ is constant}",
         giveaway="The teacher's logits have a gradient; it should not exist. "
         "Evaluation mode does not stop it.",
-        page="distillation",
+        page="distillation#is-the-teacher-detached",
         sources=(
             "pytorch/translate#391",
             "haitongli/knowledge-distillation-pytorch#25",
@@ -223,7 +223,7 @@ ENTRIES = (
         right=r"\frac{\sum_n w_{y_n} L_n}{\sum_n w_{y_n}} \text{ is what the library "
         r"computes}",
         giveaway="With one row the weight has no effect.",
-        page="gradient-doctor",
+        page="gradient-doctor#what-no-result-shows",
         sources=(
             "pytorch/pytorch#8062",
             "pytorch/pytorch#25571",
@@ -242,7 +242,7 @@ ENTRIES = (
         right=r"(1 - \varepsilon) e_y + \frac{\varepsilon}{C}",
         giveaway="The targets sum to 2 - epsilon or 1 + epsilon - epsilon/C. "
         "epsilon/(C - 1) on the other classes is right with a larger epsilon.",
-        page="distillation",
+        page="distillation#label-smoothing-in-two-conventions",
         sources=(
             "ildoonet/pytorch-randaugment#30",
             "eladhoffer/utils.pytorch#14",
@@ -260,7 +260,7 @@ ENTRIES = (
         right=r"g \gets \text{a copy of } q,\quad g_y \gets g_y - 1",
         giveaway="Afterwards the rows of q sum to zero. The doctor reports a "
         "function that changes its arguments.",
-        page="gradient-doctor",
+        page="gradient-doctor#what-no-result-shows",
         sources=(
             "cs231n/cs231n.github.io:neural-networks-case-study.md",
             "ggml-org/ggml#1521",
@@ -276,7 +276,7 @@ ENTRIES = (
         wrong=r"\frac{L(z + h) - L(z - h)}{2h} \text{ in float32 with } h = 10^{-7}",
         right=r"\text{the same in float64 with } h \approx 6 \cdot 10^{-6}",
         giveaway="The error grows as h shrinks: rounding, divided by h.",
-        page="gradient-doctor",
+        page="gradient-doctor#ask-the-loss-difference-quotients",
         sources=(
             "PaddlePaddle/Paddle#4283",
             "PaddlePaddle/Paddle#4134",
@@ -293,7 +293,7 @@ ENTRIES = (
         right=r"w_y\, L(z)",
         giveaway="The weights change the probabilities, and do not say how much a "
         "row counts; the rows of the gradient no longer sum to zero.",
-        page="gradient-doctor",
+        page="gradient-doctor#what-no-result-shows",
         sources=(
             "jakeret/tf_unet#8",
             "TomHeaven/msba_reid#3",
@@ -309,7 +309,7 @@ ENTRIES = (
         right=r"\frac{\partial L}{\partial z_n} = 0",
         giveaway="The loss does not change with the logits of that row, and its "
         "gradient there is not zero.",
-        page="gradient-doctor",
+        page="gradient-doctor#what-no-result-shows",
         sources=("PaddlePaddle/Paddle#28622",),
         demonstration=gradient_of_an_ignored_row,
     ),
@@ -319,7 +319,7 @@ ENTRIES = (
         wrong=r"\frac{1}{N}\sum_n m_n L_n,\quad m_n = 0 \text{ for ignored rows}",
         right=r"\frac{\sum_n m_n L_n}{\sum_n m_n}",
         giveaway="The more padding, the smaller the loss and its gradient.",
-        page="gradient-doctor",
+        page="gradient-doctor#what-no-result-shows",
         sources=("IBM/pytorch-seq2seq#125", "chainer/chainer#500"),
         demonstration=mean_with_an_ignored_row,
     ),
@@ -332,7 +332,7 @@ ENTRIES = (
         giveaway="The weight depends on every logit, through q_y. Held constant, the "
         "gradient is too short; differentiated for the labelled class alone, its "
         "entries do not sum to zero.",
-        page="gradient-doctor",
+        page="gradient-doctor#what-no-result-shows",
         sources=("unsky/focal-loss#1", "kuangliu/pytorch-retinanet#12"),
         demonstration=focal_gradients,
     ),
@@ -344,7 +344,7 @@ ENTRIES = (
         right=r"L(q(z)),\quad \frac{\partial L}{\partial z} = q - t",
         giveaway="The gradient is None, or zero: an argmax, detach(), item() or a "
         "change to NumPy stands between the logits and the loss.",
-        page="gradient-doctor",
+        page="gradient-doctor#what-no-result-shows",
         sources=("pytorch/pytorch#1339", "LZGMatrix/BOP19_CDPN_2019ICCV#4"),
         demonstration=gradient_after_a_cut,
     ),

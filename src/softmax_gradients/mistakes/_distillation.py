@@ -37,7 +37,7 @@ ENTRIES = (
         wrong=r"\operatorname{softmax}(z/T) - \operatorname{softmax}(v)",
         right=r"\operatorname{softmax}(z/T) - \operatorname{softmax}(v/T)",
         giveaway="The gradient at z = v should be zero and is not.",
-        page="distillation",
+        page="distillation#the-temperature-on-one-side-only",
         sources=(
             "yuanli2333/Teacher-free-Knowledge-Distillation#24",
             "huawei-noah/Pretrained-Language-Model#11",
@@ -51,7 +51,7 @@ ENTRIES = (
         wrong=r"\mathrm{KL}(p \,\|\, q)",
         right=r"T^2\,\mathrm{KL}(p \,\|\, q)",
         giveaway="As T grows its gradient falls like 1/T^2 beside the hard loss.",
-        page="distillation",
+        page="distillation#dist-t-squared",
         sources=(
             "IntelLabs/distiller#122",
             "keras-team/keras-io#869",
@@ -67,7 +67,7 @@ ENTRIES = (
         right=r"\sum_j p_j (\log p_j - \log q_j)",
         giveaway="The loss can be negative, and at z = v neither it nor its gradient "
         "-J p is zero.",
-        page="distillation",
+        page="distillation#which-side-gets-the-logarithm",
         sources=(
             "Liuyuxinict/prenet#3",
             "NightShade99/Self-Supervised-Vision#5",
@@ -90,7 +90,7 @@ ENTRIES = (
         right=r"\sum_j p_j (\log p_j - \log q_j)",
         giveaway="The loss is NaN, the logarithm of a negative number (0 in older "
         "releases of PyTorch); the gradient is finite and wrong.",
-        page="distillation",
+        page="distillation#which-side-gets-the-logarithm",
         sources=(
             "pytorch/pytorch#69230",
             "pytorch/pytorch#65469",
@@ -112,7 +112,7 @@ ENTRIES = (
         right=r"\mathrm{KL}(p \,\|\, q) = \sum_j p_j \log\frac{p_j}{q_j}",
         giveaway="Its gradient is q (log(q/p) - KL(q || p))/T, not (q - p)/T; it "
         "forgives a student that drops a class of the teacher.",
-        page="distillation",
+        page="distillation#which-way-round",
         sources=(
             "paiml/aprender#2153",
             "sinahmr/DIaM#9",
@@ -129,7 +129,7 @@ ENTRIES = (
         right=r"\mathrm{KL}(p \,\|\, q),\quad \frac{q - p}{T}",
         giveaway="The loss is the reversed divergence and the gradient has the "
         "opposite sign; in a trainer the teacher learns and the student does not.",
-        page="distillation",
+        page="distillation#which-way-round",
         sources=("keras-team/keras-io#257",),
         kinds={
             "distillation_loss": (Steps(core=reverse_divergence),),

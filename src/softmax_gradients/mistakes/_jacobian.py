@@ -55,7 +55,7 @@ ENTRIES = (
         right=r"\frac{\partial L}{\partial z_i} = \frac{q_i \sum_j t_j - t_i}{T}",
         giveaway="Each row should sum to zero and sums to -sum t (1 - q)/T; for a "
         "class index only the entry of that class is not zero.",
-        page="summation-mistake",
+        page="summation-mistake#the-step-that-fails",
         sources=(
             "deeplearning4j/libnd4j#440",
             "emer/axon#12",
@@ -86,7 +86,7 @@ ENTRIES = (
         right=r"\sum_j J_{ij} = 0",
         giveaway="The true row sums are all zero, since softmax does not see a "
         "shift: a derivative that was summed holds nothing.",
-        page="summation-mistake",
+        page="summation-mistake#why-the-sums-are-zero-twice",
         sources=(),
         kinds={
             "vjp": (DIAGONAL_VJP,),
@@ -100,7 +100,7 @@ ENTRIES = (
         right=r"\frac{\partial q_i}{\partial z_j} = -\frac{q_i q_j}{T} \text{ for } "
         r"i \ne j",
         giveaway="Move one logit: every probability changes.",
-        page="softmax-jacobian",
+        page="softmax-jacobian#which-derivatives-there-are",
         sources=(
             "math.stackexchange 3789676",
             "math.stackexchange 2423503",
@@ -119,7 +119,7 @@ ENTRIES = (
         r"\text{ for } i \ne j",
         giveaway="Flipped as a whole: the loss rises along the step. Flipped off the "
         "diagonal: rows no longer sum to zero.",
-        page="softmax-jacobian",
+        page="softmax-jacobian#the-two-cases-by-the-quotient-rule",
         sources=(
             "peterroelants/peterroelants.github.io#24",
             "fastai/fastbook#478",
@@ -168,7 +168,7 @@ ENTRIES = (
         right=r"\frac{q \odot (g - \langle q, g\rangle)}{T}",
         giveaway="Rows do not sum to zero. A cotangent of ones gives q/T and should "
         "give zero.",
-        page="jacobian-structure",
+        page="jacobian-structure#products-without-the-matrix",
         sources=(
             "HomericIntelligence/Odyssey#2134",
             "pocketpy/cTensor#31",
@@ -186,7 +186,7 @@ ENTRIES = (
         right=r"\frac{g - q \sum_j g_j}{T}",
         giveaway="Rows do not sum to zero, but the products with q do: this Jacobian, "
         "unlike softmax's, is not symmetric.",
-        page="jacobian-structure",
+        page="jacobian-structure#log-softmax-is-not-symmetric",
         sources=(
             "uxlfoundation/oneDNN#616",
             "apache/tvm#1201",
@@ -210,7 +210,7 @@ ENTRIES = (
         right=r"\frac{\operatorname{diag}(q) - q q^\top}{T^2}",
         giveaway="The ones vector is not mapped to zero. Twice the diagonal is a "
         "valid upper bound, not the Hessian.",
-        page="curvature",
+        page="curvature#wrong-second-derivatives-with-their-numbers",
         sources=(
             "dmlc/xgboost#638",
             "dmlc/xgboost#2485",

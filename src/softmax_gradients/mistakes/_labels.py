@@ -85,7 +85,7 @@ ENTRIES = (
         right=r"-\log q_y",
         giveaway="The model learns, and its predictions are off by one class. The "
         "last class has an index that is out of range, or a row of zeros.",
-        page="gradient-doctor",
+        page="gradient-doctor#rows-columns-and-the-batch",
         sources=("hunkim/DeepLearningZeroToAll#21",),
         kinds={
             "loss": (loss_of(moved(1)), loss_of(turned(1))),
@@ -103,7 +103,7 @@ ENTRIES = (
         right=r"-\log q_y",
         giveaway="Label 0 means the last class, since an index of -1 does; with "
         "labels from 1 to C the same code is right.",
-        page="gradient-doctor",
+        page="gradient-doctor#rows-columns-and-the-batch",
         sources=(
             "intel/ipex-llm#744",
             "imfing/audio-classification#5",
@@ -127,7 +127,7 @@ ENTRIES = (
         right=r"(1 - \varepsilon) e_y + \frac{\varepsilon}{C}",
         giveaway="The smoothed targets do not sum to one: they sum to "
         "1 + epsilon/(C - 1), or to 2 (1 - epsilon).",
-        page="distillation",
+        page="distillation#label-smoothing-in-two-conventions",
         sources=("pytorch/pytorch#7455", "paiml/aprender#2199"),
         kinds={
             "loss": tuple(loss_of(retarget) for retarget, _ in SMOOTHED),

@@ -114,7 +114,7 @@ ENTRIES = (
         giveaway="The diagonal Jacobian q(1 - q) and the binary derivative cancel to "
         "q - t: right for the cross-entropy, not for the loss that is reported. "
         "Finite differences of that loss disagree.",
-        page="summation-mistake",
+        page="summation-mistake#sum-binary",
         sources=(
             "eriklindernoren/ML-From-Scratch#98",
             "eriklindernoren/ML-From-Scratch:mlfromscratch/deep_learning/activation_functions.py",
@@ -130,7 +130,7 @@ ENTRIES = (
         right=r"-\sum_j t_j \log q_j",
         giveaway="The loss is too large by -sum (1 - t) log(1 - q); its gradient is "
         "J h with h = (q - t)/(q(1 - q)), not q - t.",
-        page="summation-mistake",
+        page="summation-mistake#sum-binary",
         sources=(
             "vandit15/Class-balanced-loss-pytorch#23",
             "MaxPoon/coursera-Advanced-Machine-Learning-specialization#4",
@@ -145,7 +145,7 @@ ENTRIES = (
         right=r"\frac{q \sum_j t_j - t}{T}",
         giveaway="Targets of zero should give a gradient of zero and give q/T; a row "
         "sums to (1 - sum t)/T.",
-        page="kronecker-delta",
+        page="kronecker-delta#where-the-sum-of-the-targets-enters",
         sources=(
             "tensorflow/tensorflow#60314",
             "SauersML/gam#453",
@@ -174,7 +174,7 @@ ENTRIES = (
         r"\frac{\partial L}{\partial z} = \frac{q - t}{T}",
         giveaway="-t/q grows without bound and its rows do not sum to zero; J(q - t) "
         "goes through the Jacobian a second time and is far too small.",
-        page="softmax-jacobian",
+        page="kronecker-delta#route-two-through-the-probabilities",
         sources=(
             "apache/mxnet#7944",
             "hankcs/CS224n#17",
@@ -214,7 +214,7 @@ ENTRIES = (
         right=r"-\sum_j t_j \Bigl(\frac{z_j}{T} - \log\sum_k e^{z_k/T}\Bigr)",
         giveaway="The loss stops near -log(epsilon), and the gradient vanishes where "
         "the model is most wrong: it is multiplied by q_y/(q_y + epsilon).",
-        page="every-digit",
+        page="every-digit#the-pitfall-an-epsilon-inside-the-logarithm",
         sources=(
             "Lasagne/Lasagne#567",
             "deeplearning4j/nd4j#2121",
@@ -256,7 +256,7 @@ ENTRIES = (
         right=r"\frac{z_i}{T} - \log\sum_k e^{z_k/T}",
         giveaway="An infinite loss where a logit is about 745 below the "
         "largest; in float32 where it is about 104 below.",
-        page="every-digit",
+        page="every-digit#step-two-the-logarithm-of-a-number-that-was-rounded-to-one",
         sources=(
             "deeplearning4j/deeplearning4j#785",
             "Theano/Theano#3162",
@@ -284,7 +284,7 @@ ENTRIES = (
         right=r"p_j \log p_j = 0 \text{ at } p_j = 0",
         giveaway="A loss of NaN where a class has probability 0, while the gradient "
         "is finite.",
-        page="distillation",
+        page="distillation#zero-times-the-logarithm-of-zero",
         sources=(
             "OpenBMB/ModelCenter#14",
             "google-deepmind/optax#1786",
@@ -305,7 +305,7 @@ ENTRIES = (
         right=r"-\sum_j t_j \log q_j",
         giveaway="The loss is negative, and never below -1 for a class label. Its "
         "gradient vanishes where the model is most wrong.",
-        page="gradient-doctor",
+        page="gradient-doctor#the-ratio-to-the-right-answer",
         sources=(
             "clvrai/ACGAN-PyTorch#4",
             "AnubhavGupta3377/Text-Classification-Models-Pytorch#9",
@@ -322,7 +322,7 @@ ENTRIES = (
         right=r"-\sum_j t_j \Bigl(\frac{z_j}{T} - \log\sum_k e^{z_k/T}\Bigr)",
         giveaway="A shift of all logits changes the loss, which has no lower bound: "
         "it falls for ever as the logits grow.",
-        page="gradient-doctor",
+        page="gradient-doctor#what-holds-without-knowing-the-answer",
         sources=("deepjavalibrary/djl#520", "pytorch/pytorch#12703"),
         kinds={
             "loss": (

@@ -43,7 +43,7 @@ class Mistake:
     giveaway : str
         What to look at to see it.
     page : str
-        The chapter that explains it.
+        The section that explains it: the name of its chapter, "#" and its anchor.
     sources : tuple of str
         Where it was seen in public: names of threads and files that were read, as
         in "owner/repository#12". The page of the catalogue links each and says what
@@ -85,6 +85,11 @@ class Mistake:
     def __reduce__(self) -> tuple[Callable[[str], "Mistake"], tuple[str]]:
         """Pickle by name: the functions of an entry cannot be pickled."""
         return catalogued, (self.slug,)
+
+    @property
+    def chapter(self) -> str:
+        """The chapter that explains it."""
+        return self.page.partition("#")[0]
 
     @property
     def belief(self) -> bool:

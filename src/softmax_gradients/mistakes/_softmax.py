@@ -194,7 +194,7 @@ ENTRIES = (
         giveaway="For a class label the loss cannot fall below log(e + C - 1) - 1 "
         "however sure the logits are; no entry of r exceeds e/(e + C - 1). If the "
         "second softmax is divided by T too, log(e^(1/T) + C - 1) - 1/T.",
-        page="gradient-doctor",
+        page="gradient-doctor#softmax-twice",
         sources=(
             "jaehong31/CGES#1",
             "tflearn/tflearn#562",
@@ -231,7 +231,7 @@ ENTRIES = (
         wrong=r"q_{ni} = \frac{e^{z_{ni}}}{\sum_m e^{z_{mi}}}",
         right=r"q_{ni} = \frac{e^{z_{ni}}}{\sum_j e^{z_{nj}}}",
         giveaway="The columns of q sum to one, and the rows do not.",
-        page="gradient-doctor",
+        page="gradient-doctor#rows-columns-and-the-batch",
         sources=(
             "MicrosoftDocs/pytorchfundamentals#21",
             "DeepReinforcementLearning/DeepReinforcementLearningInAction#32",
@@ -248,7 +248,7 @@ ENTRIES = (
         right=r"q_{ni} = \frac{e^{z_{ni}}}{\sum_j e^{z_{nj}}}",
         giveaway="All of q together sums to one: right for one row alone, and off "
         "for two.",
-        page="gradient-doctor",
+        page="gradient-doctor#rows-columns-and-the-batch",
         sources=(
             "deeplearning4j/nd4j#44",
             "rickwierenga/MLFundamentals#1",
@@ -265,7 +265,7 @@ ENTRIES = (
         r"q_{ni} \Bigl(g_{ni} - \sum_j q_{nj} g_{nj}\Bigr)",
         giveaway="An error about shapes unless N = C; then it runs, and the rows of "
         "q do not sum to one, or those of the gradient not to zero.",
-        page="gradient-doctor",
+        page="gradient-doctor#rows-columns-and-the-batch",
         sources=(
             "triton-lang/triton#11406",
             "triton-lang/triton#11409",
@@ -292,7 +292,7 @@ ENTRIES = (
         right=r"q_i = \frac{e^{z_i - m}}{\sum_j e^{z_j - m}},\quad m = \max_j z_j",
         giveaway="At T = 1 in float64, NaN at logits near 1000 and near -1000, and "
         "right at 400; in float32, NaN above 89 and below -104.",
-        page="every-digit",
+        page="every-digit#step-one-the-exponential-overflows",
         sources=(
             "uTensor/uTensor#175",
             "pyg-team/pytorch_geometric#53",
@@ -308,7 +308,7 @@ ENTRIES = (
         right=r"e^{z_i - m}",
         giveaway="At T = 1 in float64: added, it overflows at half the size (NaN at "
         "400); max(0, m) gives NaN where all logits are near -1000.",
-        page="gradient-doctor",
+        page="gradient-doctor#where-it-overflows",
         sources=(
             "FluxML/NNlib.jl#43",
             "uTensor/uTensor#176",
@@ -322,7 +322,7 @@ ENTRIES = (
         wrong=r"e^{z_{ni} - \max_m \max_j z_{mj}}",
         right=r"e^{z_{ni} - \max_j z_{nj}}",
         giveaway="A row 1000 below the largest of the batch is 0/0 = NaN.",
-        page="gradient-doctor",
+        page="gradient-doctor#where-it-overflows",
         sources=(
             "deeplearning4j/nd4j#44",
             "manassharma07/crysx_nn#7",
@@ -340,7 +340,7 @@ ENTRIES = (
         right=r"q_i = \frac{e^{z_i}}{\sum_j e^{z_j}}",
         giveaway="Negative logits give negative entries, or entries above one. The "
         "rows sum to one, so that a test of the sums passes.",
-        page="gradient-doctor",
+        page="gradient-doctor#what-holds-without-knowing-the-answer",
         sources=("OpenMined/PySyft#711",),
         kinds=where_finite(without_exponentials, shifted_without_exponentials),
     ),
@@ -352,7 +352,7 @@ ENTRIES = (
         giveaway="The rows do not sum to one, and are negative where the sum of the "
         "logits is. Where it is positive the order of the classes is right, and so "
         "is the accuracy.",
-        page="gradient-doctor",
+        page="gradient-doctor#what-holds-without-knowing-the-answer",
         sources=(
             "keras-team/keras-io#320",
             "p2irc/deepplantphenomics#50",
@@ -368,7 +368,7 @@ ENTRIES = (
         right=r"q_i = \frac{e^{z_i/T}}{\sum_j e^{z_j/T}},\quad "
         r"\frac{\partial L}{\partial z_i} = \frac{q_i (g_i - \langle q, g\rangle)}{T}",
         giveaway="The rows do not sum to one, and a logit changes its own entry only.",
-        page="softmax-jacobian",
+        page="softmax-jacobian#softmax",
         sources=(),
         kinds={
             **where_finite(undivided, shifted_undivided),

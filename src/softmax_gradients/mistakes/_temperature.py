@@ -77,7 +77,7 @@ ENTRIES = (
         giveaway="Divide by (q - t)/T: the ratio is 1/T. For large T the right gradient "
         "too falls like 1/T^2 against a teacher softened by T, or uniform targets; "
         "that is its size, not its factor, and with other fixed targets it is 1/T.",
-        page="temperature",
+        page="temperature#the-gradient-by-indices",
         sources=("math.stackexchange 3789676",),
         kinds={kind: (Steps(power=-2),) for kind in DERIVATIVES},
     ),
@@ -88,7 +88,7 @@ ENTRIES = (
         right=r"\frac{q - t}{T}",
         giveaway="Right at T = 1. Else T times too large, in the right direction; "
         "where T is ignored altogether nothing changes with it.",
-        page="temperature",
+        page="temperature#where-the-temperature-goes-in-code",
         sources=(
             "huggingface/trl#3029",
             "OpenRLHF/OpenRLHF#853",
@@ -115,7 +115,7 @@ ENTRIES = (
         wrong=r"q = \operatorname{softmax}(zT)",
         right=r"q = \operatorname{softmax}(z/T)",
         giveaway="A larger T makes the probabilities sharper.",
-        page="temperature",
+        page="temperature#where-the-temperature-goes-in-code",
         sources=(
             "bowang-lab/BLEEP#5",
             "EFS-OpenSource/calibration-framework#13",
@@ -145,7 +145,7 @@ ENTRIES = (
         wrong=r"q = \operatorname{softmax}(z/T^2)",
         right=r"q = \operatorname{softmax}(z/T)",
         giveaway="The probabilities at T are those that belong to T^2; right at T = 1.",
-        page="temperature",
+        page="temperature#where-the-temperature-goes-in-code",
         sources=(
             "RL-Align/RL-Kernel#81",
             "RL-Align/RL-Kernel#86",
@@ -180,7 +180,7 @@ ENTRIES = (
         right=r"\log q_i = \log\operatorname{softmax}(z/T)_i",
         giveaway="At T > 1 the exponentials sum to more than one. A second softmax "
         "over them would be right.",
-        page="temperature",
+        page="temperature#where-the-temperature-goes-in-code",
         sources=(
             "MoonshotAI/Kimi-Audio#161",
             "fmcp/EndToEndIncrementalLearning#10",
@@ -199,7 +199,7 @@ ENTRIES = (
         right=r"J_T = \frac{\operatorname{diag}(q) - q q^\top}{T},\quad "
         r"q = \operatorname{softmax}(z/T)",
         giveaway="T times the Jacobian should change with T, and does not.",
-        page="temperature",
+        page="temperature#the-jacobian-at-t-is-not-the-jacobian-at-1-divided-by-t",
         sources=(
             "RiazML/math-for-llms:05-Multivariate-Calculus/02-Jacobians-and-Hessians/notes.md",
         ),
@@ -215,7 +215,7 @@ ENTRIES = (
         giveaway="A finite difference in T has the other sign. Descent goes down to "
         "zero and past it from below the best T, and up without end from above. A "
         "negative T alone proves nothing: steps with the right sign can reach one.",
-        page="temperature",
+        page="temperature#the-derivative-in-the-temperature-itself",
         sources=(),
         kinds={"temperature_gradient": (Steps(sign=-1.0),)},
     ),
@@ -226,7 +226,7 @@ ENTRIES = (
         right=r"\frac{(z - \bar z) - (v - \bar v)}{C T^2} \text{ as } T \to \infty",
         giveaway="Rows sum to the difference of the means over T^2, not to zero. "
         "Equal means would be enough.",
-        page="high-temperature-limit",
+        page="high-temperature-limit#equal-means-are-enough",
         sources=(),
         kinds={
             "kl_divergence_gradient": (Steps(core=difference_over_classes, power=-2),)
@@ -239,7 +239,7 @@ ENTRIES = (
         right=r"\frac{q - p}{T}",
         giveaway="It is linear in the logits: twice the logits give exactly twice "
         "the gradient, which cannot exceed 1/T.",
-        page="high-temperature-limit",
+        page="high-temperature-limit#how-large-is-the-error",
         sources=(),
         kinds={
             "kl_divergence_gradient": (
