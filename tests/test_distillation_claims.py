@@ -91,7 +91,7 @@ RATES = [({"rate": 0.03}, {"rate": 0.1}), ({"rate": 0.1}, {"rate": 0.3})]
 
 CLAIMS = [
     Claim(
-        "it is above zero in all nine rows and at all four temperatures",
+        "it is above zero in the first nine rows, at all four temperatures",
         [d for T in EVERY for d in in_each_row(("soft", T))],
         above=36,
     ),
