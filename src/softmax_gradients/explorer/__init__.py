@@ -114,7 +114,7 @@ class Explorer:
         Examples
         --------
         >>> from softmax_gradients.explorer import Explorer
-        >>> "import" in Explorer().fragment()
+        >>> "import " in Explorer().fragment()
         False
         """
         options = f"address: {str(in_book).lower()}, chapters: {str(in_book).lower()}"

@@ -64,6 +64,8 @@ export class BarChart {
       offset = held ? this.y(this.values[k][i]) - at(event) : 0;
       if (!held) series.move(i, this.valueAt(at(event)));
     });
+    // In Chromium, `touch-action` of a part of an SVG did not keep the page still.
+    touch.addEventListener("touchstart", (event) => event.preventDefault(), { passive: false });
     grip.addEventListener("pointermove", (event) => {
       if (offset !== null) series.move(i, this.valueAt(at(event) + offset));
     });
