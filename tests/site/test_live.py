@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from pages import CHAPTERS, code_cells
+from pages import CHAPTERS, UNFOLD, code_cells
 
 # Python with Matplotlib and SymPy takes its time to start on a small machine.
 LONG = 180_000
@@ -92,6 +92,17 @@ class Chapter:
     def output(self, number):
         return self.cell(number).locator(".cell_output")
 
+    def status(self, number):
+        bar = self.page.get_by_role("group", name=f"Code cell {number}", exact=True)
+        return bar.locator(".live-status")
+
+    def mark(self, number):
+        return self.cell(number).locator("p.live-mark")
+
+    def loaded(self, package):
+        pattern = re.compile(f"/pyodide/{package}-")
+        return [url for url in self.watched.requests if pattern.search(url)]
+
     def said(self):
         return self.page.locator(".live-announcer").inner_text()
 
@@ -148,7 +159,8 @@ def test_edit_reset_and_stop(chapter):
     opened.press(2, "Run")
     opened.button(2, "Stop").wait_for(state="visible")
     opened.page.wait_for_function(
-        "document.querySelectorAll('.live-status')[1].textContent === 'Running'"
+        "document.querySelector('[aria-label=\"Code cell 2\"] .live-status')"
+        ".textContent.startsWith('Running cell 2 of ')"
     )
     assert opened.output(2).inner_html() == before
     opened.button(2, "Stop").click()
@@ -209,6 +221,12 @@ def test_errors_are_shown_and_stop_the_cells_below(chapter):
     (output,) = opened.run(1)[0]["outputs"]
     assert len(output["data"]) < 101_000
     assert "[more than 100000 characters]" in output["data"]
+    # Which packages there are is said where one is missing.
+    opened.type_code(1, "import torch")
+    text = opened.run(1)[0]["outputs"][-1]["data"]
+    said = re.search(r"In this page there are (.*) and Python's standard", text)[1]
+    opened.type_code(1, f"import {said}")
+    assert opened.run(1)[0]["state"] == "done"
 
 
 RICH = r"""
@@ -322,7 +340,7 @@ def test_slow_cells_are_named_and_explained(watched, address):
         f"Code cell 2 of this page does not run in the page: {reason}",
         f"Code cell 2 does not run in the page: {reason}",
     ]
-    numbers = page.locator(".live-bar").evaluate_all(
+    numbers = page.locator(".cell .live-bar").evaluate_all(
         "bars => bars.map(bar => bar.getAttribute('aria-label'))"
     )
     assert numbers[:2] == ["Code cell 1", "Code cell 3"]
@@ -352,6 +370,7 @@ def test_after_a_file_that_did_not_come_the_next_run_succeeds(chapter, file, way
     (result,) = opened.run(1)
     assert result["state"] == "error"
     assert opened.page.locator(".live-error").count() == 1
+    assert "A file that Python needs did not come" in opened.output(1).inner_text()
     assert opened.button(1, "Stop").is_hidden()
     opened.watched.errors.clear()  # the browser's own, of the requests
 
@@ -376,6 +395,249 @@ def test_after_a_breakdown_python_starts_anew_with_the_cells_above(chapter):
     opened.press(2, "Run")
     first, second = opened.finished(2)
     assert live_outputs(second) == [("text", "2")]
+
+
+def test_after_an_edit_all_from_the_changed_cell_runs_again(chapter):
+    opened = chapter()
+    for number, code in enumerate(["x = 2", "x = x + 1", "y = 10 * x", "y"], 1):
+        opened.type_code(number, code)
+    opened.press(4, "Run")
+    assert live_outputs(opened.finished(4)[-1]) == [("text", "30")]
+
+    opened.type_code(1, "x = 7")
+    assert "earlier code" in opened.mark(4).inner_text()
+    assert opened.mark(4).is_visible()
+    opened.press(4, "Run")
+    results = opened.finished(4)
+    assert [result["number"] for result in results] == [1, 2, 3, 4]
+    assert live_outputs(results[-1]) == [("text", "80")]
+    assert opened.mark(4).is_hidden()
+
+    # The second time, a cell begins where it began the first time.
+    opened.run(2)
+    (result,) = opened.run(4)
+    assert live_outputs(result) == [("text", "80")]
+    # What a deleted line defined is gone.
+    opened.type_code(3, "print('no y')")
+    opened.press(4, "Run")
+    *_, result = opened.finished(2)
+    assert result["state"] == "error"
+    assert "NameError" in result["outputs"][-1]["data"]
+
+
+def test_stored_output_below_an_edit_is_marked(chapter):
+    opened = chapter()
+    first = next(
+        number
+        for number, cell in enumerate(code_cells(CHAPTERS[0]), 1)
+        if number > 1 and cell["outputs"]
+    )
+    assert opened.mark(first).is_hidden()
+    opened.type_code(1, "x = 1")
+    assert "the book's code" in opened.mark(first).inner_text()
+    opened.press(1, "Reset")
+    assert opened.mark(first).is_hidden()
+
+
+CHECKED = "summation-mistake"
+
+
+def test_a_check_of_the_book_that_fails_after_an_edit_says_so(chapter):
+    cells = code_cells(CHECKED)
+    source = ["".join(cell["source"]) for cell in cells]
+    number = next(n for n, text in enumerate(source, 1) if "\nassert " in text)
+    opened = chapter(CHECKED)
+    # The logits of that check are in a cell above.
+    logits = "asked_logits = np.array([-1.0, -1.0, 1.0])"
+    edited = next(n for n, text in enumerate(source, 1) if logits in text)
+    changed = source[edited - 1].replace("[-1.0, -1.0, 1.0]", "[-1.0, -1.5, 1.0]")
+    opened.type_code(edited, changed)
+    opened.press(number + 1, "Run")
+    opened.page.wait_for_function(
+        "count => window.finished.length === count", arg=number + 1, timeout=LONG
+    )
+    results = opened.page.evaluate("window.finished")
+    assert all(result["state"] in ("done", "differs") for result in results)
+    words = "This check holds for the numbers printed in the book; your numbers differ"
+    assert results[number - 1]["state"] == "differs"
+    assert words in opened.output(number).inner_text()
+    assert opened.output(number).locator("code").inner_text().startswith("assert ")
+
+
+def test_an_assert_of_the_reader_stays_an_error(chapter):
+    opened = chapter()
+    opened.type_code(1, "assert 1 == 2")
+    (result,) = opened.run(1)
+    assert result["state"] == "error"
+    assert "AssertionError" in result["outputs"][-1]["data"]
+
+
+def test_large_packages_come_when_a_cell_needs_them(chapter):
+    opened = chapter()
+    opened.type_code(1, IMPORTS)
+    opened.run(1)
+    assert not opened.loaded("sympy") + opened.loaded("matplotlib")
+    opened.type_code(2, "def twice(name):\n    return 2 * sympy.Symbol(name)")
+    opened.run(2)
+    assert not opened.loaded("sympy")
+    opened.type_code(3, "twice('a')")
+    (result,) = opened.run(3)
+    assert live_outputs(result) == [("latex", r"$\displaystyle 2 a$")]
+    assert opened.loaded("sympy")
+    assert not opened.loaded("matplotlib")
+    # The style of the book is that of the figure.
+    opened.type_code(4, "plt.rcParams['axes.spines.top'], plt.plot([1, 2])[0].axes")
+    (result,) = opened.run(4)
+    assert result["outputs"][-1]["kind"] == "text"
+    assert opened.loaded("matplotlib")
+    style = "plt.rcParams == plt.rcParamsDefault"
+    opened.type_code(5, style)
+    assert live_outputs(opened.run(5)[0]) == [("text", "False")]
+
+
+IMPORTS = """
+import matplotlib.pyplot as plt
+import numpy as np
+import sympy
+
+import softmax_gradients as sg
+
+sg.plots.use_book_style()
+"""
+
+
+def test_the_size_is_said_before_the_first_run_and_what_came_during_it(chapter):
+    opened = chapter()
+    note = opened.page.locator(".live-page .live-size").inner_text()
+    said = re.search(r"The first Run loads Python with NumPy, (\d+) MB", note)[1]
+    opened.page.evaluate(
+        """() => {
+          window.told = [];
+          new MutationObserver(() => window.told.push(
+            document.querySelectorAll(".live-status")[0].textContent)
+          ).observe(document.body, {subtree: true, childList: true});
+        }"""
+    )
+    opened.type_code(1, "import numpy, softmax_gradients")
+    opened.run(1)
+    told = opened.page.evaluate("window.told")
+    amounts = [
+        re.search(r"Loading (.+): ([\d.]+) of ([\d.]+) MB", text) for text in told
+    ]
+    shown = [found for found in amounts if found]
+    assert {name for found in shown for name in found[1].split(", ")} >= {"Python"}
+    assert all(float(found[2]) <= float(found[3]) for found in shown)
+    assert "Running cell 1 of " in " ".join(told)
+    # No more than was said, and not much less.
+    came = sum(
+        opened.page.evaluate(
+            """() => fetch(document.querySelector("script[data-version]").src.replace(
+              /live-cells.*/, "sizes.json")).then((answer) => answer.json())"""
+        )[url.split("?")[0].rsplit("/", 1)[1]]["sent"]
+        for url in set(opened.watched.requests)
+        if "/pyodide/" in url
+    )
+    assert abs(came / 1e6 - float(said)) < 0.6
+
+
+def test_cells_wait_for_the_one_that_runs(chapter):
+    opened = chapter()
+    opened.type_code(1, "import time\ntime.sleep(1)")
+    opened.type_code(2, "'second'")
+    opened.press(1, "Run")
+    opened.press(2, "Run")
+    assert "Waiting" in opened.status(2).inner_text()
+    assert live_outputs(opened.finished(2)[-1]) == [("text", "'second'")]
+    # Stop ends what waits, too.
+    opened.type_code(1, "while True:\n    pass")
+    opened.press(1, "Run")
+    opened.press(2, "Run")
+    opened.button(1, "Stop").click()
+    assert [result["state"] for result in opened.finished(1)] == ["stopped"]
+    assert opened.status(2).inner_text() == ""
+
+
+def test_run_all_restart_and_restore(chapter):
+    opened = chapter()
+    opened.page.evaluate(UNFOLD)
+    count = opened.page.locator("div.cell.live").count()
+    for number in range(1, count + 1):
+        opened.type_code(number, f"x = {number}")
+    bar = opened.page.get_by_role("group", name="All code cells")
+    bar.get_by_role("button", name="Run all").click()
+    assert len(opened.finished(count)) == count
+    bar.get_by_role("button", name="Restart Python").click()
+    assert "variables are gone" in opened.said()
+    opened.type_code(2, "x")
+    opened.press(2, "Run")
+    assert live_outputs(opened.finished(2)[-1]) == [("text", "1")]
+    bar.get_by_role("button", name="Restore all").click()
+    assert opened.page.locator(".live-editor, .live-stale").count() == 0
+    assert bar.get_by_role("button", name="Restore all").is_hidden()
+
+
+def test_edits_are_kept_and_can_be_taken_back(chapter):
+    opened = chapter()
+    before = opened.cell(2).locator(".cell_input").inner_html()
+    opened.type_code(2, "'mine' # <b>")
+    opened.page.reload()
+    code = opened.cell(2).locator(".cell_input pre")
+    assert code.inner_text().strip() == "'mine' # <b>"
+    assert "Your edit" in opened.status(2).inner_text()
+    opened.watched.settle()
+    assert not [url for url in opened.watched.requests if "worker.mjs" in url]
+    opened.type_code(1, "1")
+    opened.press(2, "Run")
+    assert live_outputs(opened.finished(2)[-1]) == [("text", "'mine'")]
+    opened.press(2, "Reset")
+    opened.press(1, "Reset")
+    assert opened.cell(2).locator(".cell_input").inner_html() == before
+    opened.page.reload()
+    assert opened.cell(2).locator(".cell_input").inner_html() == before
+
+
+def test_a_click_on_code_edits_it_there(chapter):
+    opened = chapter()
+    opened.cell(1).locator(".cell_input pre").click(position={"x": 60, "y": 14})
+    opened.cell(1).locator(".cm-content").wait_for()
+    opened.page.wait_for_function(
+        "document.activeElement?.classList.contains('cm-content')"
+    )
+    opened.page.keyboard.insert_text("#")
+    text = opened.cell(1).locator(".cm-content").inner_text()
+    assert "#" in text.splitlines()[0]
+    assert text[0] != "#"
+
+
+def test_a_million_lines_and_outputs_are_cut_short(chapter):
+    opened = chapter()
+    opened.type_code(1, "for i in range(1_000_000):\n    print(i)")
+    (output,) = opened.run(1)[0]["outputs"]
+    assert output["data"].endswith("\n999\n[more than 1000 lines]\n")
+    assert opened.output(1).bounding_box()["height"] < 600
+    # The keyboard can scroll it.
+    assert opened.output(1).locator(".live-long").get_attribute("tabindex") == "0"
+    opened.type_code(1, "for i in range(5000):\n    display(i)")
+    assert len(opened.run(1)[0]["outputs"]) == 1000
+
+
+def test_a_file_that_comes_at_the_second_attempt_is_no_error(chapter):
+    opened = chapter()
+    opened.type_code(1, "import numpy as np\nint(np.arange(3).sum())")
+    refused = []
+
+    def refuse_once(route):
+        if refused:
+            return route.continue_()
+        refused.append(route.request.url)
+        return route.fulfill(status=503, body="busy")
+
+    pattern = re.compile("/live/pyodide/(python_stdlib.zip|numpy)")
+    opened.watched.context.route(pattern, refuse_once)
+    (result,) = opened.run(1)
+    assert refused
+    assert live_outputs(result) == [("text", "3")]
+    opened.watched.errors.clear()  # the browser's own, of the request
 
 
 def test_the_buttons_are_large_enough_for_a_finger(watched):

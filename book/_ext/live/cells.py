@@ -28,7 +28,7 @@ def prepare(app):
     try:
         fetched = files.fetched()
         written = Path(app.doctreedir) / "live"
-        app.live_version = files.write(written, fetched)
+        app.live_version, app.live_sizes = files.write(written, fetched)
     except UnreachableError as error:
         logger.info(
             "Without %s, the cells cannot run in the page: no Run buttons.", error
@@ -41,6 +41,21 @@ def code_cells(doctree):
     for node in doctree.findall(nodes.container):
         if node.get("nb_element") == "cell_code":
             yield node
+
+
+def say_sizes(app, doctree, docname):
+    """Say above the first cell of a page what its first Run loads."""
+    first = next(code_cells(doctree), None)
+    if first is None or app.live_version is None:
+        return
+    (python, size), *later = app.live_sizes.items()
+    rest = " and ".join(f"{name} ({size:.0f} MB)" for name, size in later)
+    text = (
+        f"The code runs in this page. The first Run loads {python}, {size:.0f} MB; "
+        f"{rest} come when a cell needs them. Nothing leaves your browser."
+    )
+    note = f'<div class="live-page"><p class="live-size">{text}</p></div>'
+    first.parent.insert(first.parent.index(first), nodes.raw("", note, format="html"))
 
 
 def add_buttons(app, pagename, templatename, context, doctree):
@@ -70,6 +85,7 @@ def report(app, exception):
 
 def setup(app):
     app.connect("builder-inited", prepare)
+    app.connect("doctree-resolved", say_sizes)
     app.connect("html-page-context", add_buttons)
     app.connect("build-finished", report)
     return {"parallel_read_safe": True, "parallel_write_safe": False}

@@ -20,7 +20,7 @@ const colours = HighlightStyle.define([
 ]);
 
 // Tab moves on to the buttons, as everywhere on the page; Enter indents.
-export function createEditor(parent, code, { label, run, leave }) {
+export function createEditor(parent, code, { label, run, leave, change }) {
   const act = (action) => () => {
     action();
     return true;
@@ -32,6 +32,7 @@ export function createEditor(parent, code, { label, run, leave }) {
       extensions: [
         history(),
         drawSelection(),
+        EditorView.updateListener.of((update) => update.docChanged && change()),
         bracketMatching(),
         indentUnit.of("    "),
         python(),

@@ -9,6 +9,7 @@
 - The wheel of this package is built from this checkout, with its sources.
 """
 
+import gzip
 import hashlib
 import json
 import os
@@ -52,6 +53,8 @@ WRITTEN = (
     "live_backend.py",
     "live_helper.py",
 )
+# What static hosts compress on the way.
+PACKED = {".json", ".mjs", ".wasm"}
 # What the wheel is made of.
 PACKAGED = ("pyproject.toml", "README.md", "LICENSE", "src")
 
@@ -224,8 +227,39 @@ def lock_with(wheel, lock):
     return lock
 
 
+def sizes(folders):
+    """Return the bytes of each file, as it is and as a static host sends it."""
+    found = {}
+    for path in sorted(path for folder in folders for path in folder.iterdir()):
+        contents = path.read_bytes()
+        sent = len(gzip.compress(contents, 6)) if path.suffix in PACKED else None
+        found[path.name] = {"stored": len(contents), "sent": sent or len(contents)}
+    return found
+
+
+def megabytes(counted, lock, *names):
+    """Return what is sent for these packages and what they need beside NumPy."""
+    packages, waiting, found = lock["packages"], list(names), set()
+    while waiting:
+        name = waiting.pop()
+        found.add(name)
+        waiting += set(packages[name]["depends"]) - found - {"numpy"}
+    return sum(counted[packages[name]["file_name"]]["sent"] for name in found) / 1e6
+
+
+def said_sizes(counted, lock):
+    """Return the megabytes of Python with NumPy, of SymPy and of Matplotlib."""
+    core = sum(counted[name]["sent"] for name in CORE) / 1e6
+    return {
+        "Python with NumPy": core
+        + megabytes(counted, lock, "numpy", "softmax-gradients"),
+        "SymPy": megabytes(counted, lock, "sympy"),
+        "Matplotlib": megabytes(counted, lock, "matplotlib"),
+    }
+
+
 def write(target, core):
-    """Write what is made from this checkout to `target`/live, and return its version.
+    """Write what is made from this checkout to `target`/live: its version and sizes.
 
     `core` is the folder that `fetched` returns.
     """
@@ -240,5 +274,8 @@ def write(target, core):
         wheel, json.loads((core / "live/pyodide/pyodide-lock.json").read_bytes())
     )
     (target / "live" / "lock.json").write_text(json.dumps(lock), "utf-8")
-    names = (*WRITTEN, "lock.json")
-    return kept.digest([target / "live" / name for name in names], target)
+    counted = sizes([core / "live" / "pyodide", target / "live" / "pyodide"])
+    (target / "live" / "sizes.json").write_text(json.dumps(counted), "utf-8")
+    names = (*WRITTEN, "lock.json", "sizes.json")
+    version = kept.digest([target / "live" / name for name in names], target)
+    return version, said_sizes(counted, lock)
