@@ -194,3 +194,29 @@ def test_the_answers_that_a_page_prints_are_true(page, checks):
                 atol=tolerance * np.abs(value).max(),
                 err_msg=formula,
             )
+
+
+def test_what_the_install_page_prints_is_what_its_code_prints(capsys):
+    text = (ROOT / "book" / "install.md").read_text("utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    exec(code, {})
+    assert f"`{capsys.readouterr().out.strip()}`" in text
+
+
+@pytest.mark.parametrize("page", ["intro", "glossary"])
+def test_the_losses_at_which_softmax_twice_stops(page):
+    text = (ROOT / "book" / f"{page}.md").read_text("utf-8")
+    floors = [float(-np.log(sg.softmax(np.eye(c)[0])[0])) for c in (2, 10, 1000)]
+    shown = [f"{floor:.3f}" for floor in floors]
+    assert all(number in text for number in shown)
+
+
+def test_the_doors_by_symptom_lead_to_sections():
+    text = (ROOT / "book" / "intro.md").read_text("utf-8")
+    table = text.partition("(symptoms)=")[2].partition("\n## Check")[0]
+    rows = re.findall(r"^\| (?!-|What you see)(.*)$", table, re.MULTILINE)
+    assert len(rows) >= 13
+    for row in rows:
+        links = re.findall(r"\]\(([^)]*)\)", row.split(" | ")[-1])
+        assert links, row
+        assert all("#" in link for link in links), row
