@@ -233,6 +233,10 @@ TEACHER = np.log([2.0, 1.0, 1.0])
 SOFT = np.array([0.5, 0.3, 0.2])
 PICTURES = {
     "tug": lambda figure: sg.plots.draw_tug_of_war(figure, EXAMPLE, SOFT),
+    "steps": lambda figure: sg.plots.draw_softmax_steps(figure, EXAMPLE),
+    "rising": lambda figure: sg.plots.draw_rising_logit(figure, EXAMPLE, raised=2),
+    "surface": lambda figure: sg.plots.draw_softmax_surface(figure),
+    "descent": lambda figure: sg.plots.draw_descent(figure, EXAMPLE, SOFT),
     "raised": lambda figure: sg.plots.draw_raised_logit(figure, EXAMPLE, raised=2),
     "terms": lambda figure: sg.plots.draw_chain_rule_terms(figure, EXAMPLE, SOFT),
     "temperature": lambda figure: sg.plots.draw_temperature(
@@ -315,6 +319,93 @@ def test_a_raised_logit_moves_the_others_in_proportion(book_style):
     assert frame.get_height() == pytest.approx(2.94)
 
 
+def test_exponentials_become_probabilities_in_proportion(book_style):
+    logits, weights, shares = sg.plots.draw_softmax_steps(Figure(), EXAMPLE)
+    np.testing.assert_allclose(heights(logits), EXAMPLE)
+    np.testing.assert_allclose(heights(weights), [1, 2, 3])
+    np.testing.assert_allclose(6 * heights(shares), [1, 2, 3])
+    assert weights.get_title().endswith("sum 6.00")
+    # Only the scale changes, so the bars look alike.
+    assert weights.get_ylim()[1] == pytest.approx(6 * shares.get_ylim()[1])
+
+
+def test_negative_logits_have_room_below():
+    logits, _, _ = sg.plots.draw_softmax_steps(Figure(), [-2.0, 1.0])
+    assert logits.get_ylim()[0] < -2.0
+
+
+def test_one_rising_logit_leaves_the_others_their_ratio(book_style):
+    axes = sg.plots.draw_rising_logit(Figure(), EXAMPLE, raised=2, reach=5.0)
+    first, second, third = (line.get_ydata() for line in axes.lines[::2])
+    np.testing.assert_allclose(second / first, 2.0)
+    np.testing.assert_allclose(first + second + third, 1.0)
+    assert third[0] < 0.01 < 0.99 < third[-1]
+    dots = [line.get_xydata()[0] for line in axes.lines[1::2]]
+    np.testing.assert_allclose(dots, [[np.log(3), i / 6] for i in (1, 2, 3)])
+    ends = axes.lines[0].get_xdata()[[0, -1]]
+    np.testing.assert_allclose(ends, np.log(3) + np.array([-5, 5]))
+
+
+def test_surface_is_the_first_probability():
+    axes = sg.plots.draw_softmax_surface(Figure(), reach=4.0)
+    (surface,) = axes.collections
+    corners = surface._faces.reshape(-1, 3)
+    x, y, height = corners[np.argmax(corners[:, 0] - corners[:, 1])]
+    assert (x, y) == (4.0, -4.0)
+    assert height == pytest.approx(np.exp(4) / (np.exp(4) + np.exp(-4) + 1))
+    middle = np.abs(corners[:, :2]).max(axis=1) < 1e-9
+    np.testing.assert_allclose(corners[middle, 2], 1 / 3)
+    assert axes.get_xlim()[0] <= -4
+    assert axes.get_xlim()[1] >= 4
+
+
+def place(probs):
+    """Give the point of the triangle: classes left, right and above."""
+    _, q1, q2 = probs
+    return [q1 + q2 / 2, np.sqrt(3) / 2 * q2]
+
+
+def test_descent_ends_at_the_targets_with_the_right_gradient_only(book_style):
+    t = np.array([0.2, 0.5, 0.3])
+    right, wrong = sg.plots.draw_descent(Figure(), EXAMPLE, t)
+    # The formula of exercise 2 of the summation mistake.
+    rest = 1 - 2 / (t * (1 / t).sum())
+    for axes, end, colour in [
+        (right, t, sg.plots.RIGHT),
+        (wrong, rest, sg.plots.WRONG),
+    ]:
+        _, path, first, last, cross = axes.lines
+        np.testing.assert_allclose(first.get_xydata(), [place(np.array([1, 2, 3]) / 6)])
+        np.testing.assert_allclose(last.get_xydata(), [place(end)], atol=1e-4)
+        np.testing.assert_allclose(cross.get_xydata(), [place(t)])
+        np.testing.assert_allclose(path.get_xydata()[0], first.get_xydata()[0])
+        assert path.get_color() == last.get_color() == colour
+
+
+def test_arrows_of_the_descent_point_where_a_step_leads():
+    right, wrong = sg.plots.draw_descent(Figure(), EXAMPLE, SOFT)
+    for axes, gradient in [
+        (right, lambda q: q - SOFT),
+        (wrong, lambda q: -SOFT * (1 - q)),
+    ]:
+        (arrows,) = axes.collections
+        assert len(arrows.U) == 55
+        for q in ([2, 3, 7], [8, 1, 3]):
+            z = np.log(np.array(q) / 12)
+            here, there = sg.softmax(z), sg.softmax(z - 1e-6 * gradient(sg.softmax(z)))
+            move = np.array(place(there)) - place(here)
+            index = np.argmin(np.hypot(*(arrows.XY - place(here)).T))
+            drawn = np.array([arrows.U[index], arrows.V[index]])
+            np.testing.assert_allclose(drawn, move / np.hypot(*move), atol=1e-5)
+
+
+def test_no_arrow_where_the_descent_rests():
+    right, _ = sg.plots.draw_descent(Figure(), EXAMPLE, np.full(3, 1 / 3))
+    (arrows,) = right.collections
+    at_rest = np.argmin(np.hypot(*(arrows.XY - place(np.full(3, 1 / 3))).T))
+    assert arrows.U[at_rest] == arrows.V[at_rest] == 0
+
+
 def test_terms_of_the_chain_rule_with_sums_and_diagonal(book_style):
     axes = sg.plots.draw_chain_rule_terms(Figure(), EXAMPLE, SOFT)
     q = np.array([1, 2, 3]) / 6
@@ -378,6 +469,27 @@ def test_curves_run_into_their_limits(book_style):
         (
             lambda f: sg.plots.draw_raised_logit(f, [1.0, 2.0], raised=1.0),
             "raised must be a class index from 0 to 1, got 1.0",
+        ),
+        (lambda f: sg.plots.draw_softmax_steps(f, [np.nan, 2.0]), "logits must"),
+        (
+            lambda f: sg.plots.draw_rising_logit(f, [1.0, 2.0], raised=-1),
+            "raised must be a class index from 0 to 1, got -1",
+        ),
+        (
+            lambda f: sg.plots.draw_rising_logit(f, [1.0, 2.0], raised=0, reach=0.0),
+            "reach must be positive and finite, got 0.0",
+        ),
+        (
+            lambda f: sg.plots.draw_softmax_surface(f, reach=np.inf),
+            "reach must be positive and finite, got inf",
+        ),
+        (
+            lambda f: sg.plots.draw_descent(f, [1.0, 2.0], 0),
+            r"logits must be three numbers, got \[1.0, 2.0\]",
+        ),
+        (
+            lambda f: sg.plots.draw_descent(f, [1.0, 2.0, 3.0], [1.0, 1.0, 0.0]),
+            "targets must sum to one",
         ),
         (
             lambda f: sg.plots.draw_temperature(f, [1.0, 2.0], 0, temperature=0.0),

@@ -1,6 +1,6 @@
 """The look of the book's figures, and the drawings that several pages need."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from matplotlib.text import Annotation
 from numpy.typing import ArrayLike, NDArray
 
 from ._inputs import Array, as_logits_like, as_real_logits, as_temperature, as_weights
-from ._softmax import softmax, softmax_jacobian
+from ._softmax import softmax, softmax_jacobian, softmax_jvp
 from .distillation import kl_divergence_gradient
 from .high_temperature import high_temperature_limit
 
@@ -27,6 +27,8 @@ NEUTRAL = "#595959"
 NEUTRAL_LIGHT = "#B3B3B3"
 # Purple below zero, green above: a pair that does not say wrong or right.
 DIVERGING = "PRGn"
+# The corners of the triangle in which `draw_descent` shows three probabilities.
+_CORNERS = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, np.sqrt(0.75)]])
 
 
 def use_book_style() -> None:
@@ -247,6 +249,58 @@ def draw_tug_of_war(
     return axes
 
 
+def draw_softmax_steps(figure: FigureBase, logits: ArrayLike) -> NDArray[Any]:
+    r"""Draw the logits, their exponentials, and the probabilities, as bars.
+
+    Let z denote the `logits`, of shape (C,). The exponentials e^z are positive;
+    divided by their sum they are the probabilities q = softmax(z).
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure or SubFigure
+        Where to draw; its background becomes transparent.
+    logits : array_like, shape (C,)
+        z, real and finite.
+
+    Returns
+    -------
+    axes : numpy.ndarray, shape (3,)
+        The axes of z, of e^z and of q.
+
+    Raises
+    ------
+    ValueError
+        If the logits are not one row of finite numbers.
+
+    Notes
+    -----
+    .. math:: q_i = \frac{e^{z_i}}{\sum_j e^{z_j}}.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> import numpy as np
+    >>> import softmax_gradients as sg
+    >>> axes = sg.plots.draw_softmax_steps(Figure(), np.log([1, 2, 3]))
+    >>> [text.get_text() for text in axes[1].texts]
+    ['1.00', '2.00', '3.00']
+    """
+    z = _one_row(logits, "logits")
+    weights, q = np.exp(z), softmax(z)
+    low, high = min(0.0, float(z.min())), max(0.0, float(z.max()))
+    room = 0.2 * max(high - low, 1.0)
+    axes = _panels(figure, 3)
+    limits = (low - room if low else 0.0, high + room)
+    _draw_bars(axes[0], z, title="logits $z$", limits=limits, colour=NEUTRAL_LIGHT)
+    title = rf"$e^z$, sum {_rounded(float(weights.sum()), 2)}"
+    top = 1.2 * float(weights.max())
+    _draw_bars(axes[1], weights, title=title, limits=(0, top), colour=NEUTRAL_LIGHT)
+    # The bars keep their proportions: only the scale changes.
+    title = "divided by the sum: $q$"
+    _draw_bars(axes[2], q, title=title, limits=(0, top / float(weights.sum())))
+    return axes
+
+
 def draw_raised_logit(
     figure: FigureBase, logits: ArrayLike, *, raised: int
 ) -> NDArray[Any]:
@@ -290,10 +344,7 @@ def draw_raised_logit(
     """  # noqa: RUF002
     z = _one_row(logits, "logits")
     classes = len(z)
-    if not (isinstance(raised, int) and 0 <= raised < classes):
-        raise ValueError(
-            f"raised must be a class index from 0 to {classes - 1}, got {raised!r}"
-        )
+    _check_class(raised, classes, "raised")
     q, jacobian = softmax(z), softmax_jacobian(z)
     axes = _panels(figure, 3)
     _draw_logits(axes[0], z, forces=np.eye(classes)[raised])
@@ -304,6 +355,127 @@ def draw_raised_logit(
     draw_matrix(axes[2], jacobian, row_labels=names, column_labels=names)
     axes[2].set_title("$J_{ij}$: output $i$, input $j$", fontsize=11)
     _frame(axes[2], (raised, 0), (1, classes), colour="black")
+    return axes
+
+
+def draw_rising_logit(
+    figure: FigureBase, logits: ArrayLike, *, raised: int, reach: float = 4.0
+) -> Axes:
+    r"""Draw the probabilities while one logit rises and the others stay.
+
+    Let z denote the `logits`, of shape (C,), j the index `raised` and
+    q = softmax(z). The logit z_j runs from `reach` below its value to `reach` above
+    it. The probability of class j rises from near 0 towards 1. The others fall and
+    keep their ratios to each other. The dots stand at z itself.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure or SubFigure
+        Where to draw; its background becomes transparent.
+    logits : array_like, shape (C,)
+        z, real and finite.
+    raised : int
+        j, from 0 to C - 1.
+    reach : float, default 4
+        How far the logit moves to either side, more than 0.
+
+    Returns
+    -------
+    axes : matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError
+        If the logits are not one row of finite numbers, `raised` is no class, or
+        `reach` is not positive and finite.
+
+    Notes
+    -----
+    .. math:: \frac{q_i}{q_k} = e^{z_i - z_k} \quad (i, k \ne j).
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> import numpy as np
+    >>> import softmax_gradients as sg
+    >>> axes = sg.plots.draw_rising_logit(Figure(), np.log([1, 2, 3]), raised=2)
+    >>> [text.get_text() for text in axes.texts]
+    ['class 0', 'class 1', 'class 2']
+    """
+    z = _one_row(logits, "logits")
+    _check_class(raised, len(z), "raised")
+    if not (np.isfinite(reach) and reach > 0):
+        raise ValueError(f"reach must be positive and finite, got {reach!r}")
+    values = z[raised] + reach * np.linspace(-1, 1, 161)
+    rows = np.tile(z, (len(values), 1))
+    rows[:, raised] = values
+    probs, here = softmax(rows), softmax(z)
+    (axes,) = _panels(figure, 1)
+    for index, curve in enumerate(probs.T):
+        colour = RIGHT if index == raised else NEUTRAL
+        (line,) = axes.plot(values, curve, color=colour)
+        axes.plot(z[raised], here[index], "o", color=colour)
+        # On the side where the curves are far from each other.
+        at = None if index == raised else values[0]
+        offset = (6.0, 0.0) if index == raised else (0.0, 9.0)
+        label_line(axes, line, f"class {index}", at=at, offset=offset)
+    axes.set(xlim=(values[0], values[-1]), ylim=(0, 1.02))
+    axes.set_xlabel(f"logit $z_{{{raised}}}$")
+    axes.set_ylabel("probabilities $q$")
+    return axes
+
+
+def draw_softmax_surface(figure: FigureBase, *, reach: float = 6.0) -> Any:
+    r"""Draw the first of three probabilities over the plane of two logits.
+
+    Let z = (z_0, z_1, 0) and q = softmax(z). The height is q_0, for z_0 and z_1
+    from `-reach` to `reach`. The surface is steep where two classes compete, and flat
+    where one class has nearly all the probability.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure or SubFigure
+        Where to draw; its background becomes transparent.
+    reach : float, default 6
+        How far the logits go to either side, more than 0.
+
+    Returns
+    -------
+    axes : mpl_toolkits.mplot3d.axes3d.Axes3D
+
+    Raises
+    ------
+    ValueError
+        If `reach` is not positive and finite.
+
+    Notes
+    -----
+    .. math:: q_0 = \frac{e^{z_0}}{e^{z_0} + e^{z_1} + 1}.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> import softmax_gradients as sg
+    >>> axes = sg.plots.draw_softmax_surface(Figure())
+    >>> axes.get_zlabel()
+    'probability $q_0$'
+    """
+    if not (np.isfinite(reach) and reach > 0):
+        raise ValueError(f"reach must be positive and finite, got {reach!r}")
+    values = np.linspace(-reach, reach, 61)
+    first, second = np.meshgrid(values, values, indexing="ij")
+    heights = softmax(np.stack([first, second, np.zeros_like(first)], axis=-1))[..., 0]
+    figure.set_facecolor("none")
+    axes = figure.add_subplot(projection="3d")
+    axes.set_facecolor("none")
+    axes.plot_surface(
+        first, second, heights, cmap="cividis", rcount=31, ccount=31, linewidth=0
+    )
+    for axis in (axes.xaxis, axes.yaxis, axes.zaxis):
+        axis.set_pane_color((1.0, 1.0, 1.0, 0.0))
+    axes.set(xlabel="logit $z_0$", ylabel="logit $z_1$", zlabel="probability $q_0$")
+    axes.set(xticks=[-reach, 0, reach], yticks=[-reach, 0, reach], zticks=[0, 0.5, 1])
+    axes.view_init(elev=28, azim=-128)
     return axes
 
 
@@ -371,6 +543,64 @@ def draw_chain_rule_terms(
         for column, value in enumerate(values):
             number = _rounded(float(value), 2)
             axes.text(column, height, number, color=colour, ha="center", va="center")
+    return axes
+
+
+def draw_descent(
+    figure: FigureBase, logits: ArrayLike, targets: ArrayLike
+) -> NDArray[Any]:
+    r"""Draw gradient descent on three classes, with the right and a wrong gradient.
+
+    Let z denote the `logits`, of shape (3,), t the `targets` and q = softmax(z). Each
+    point of a triangle is one q: the corners are the classes, and the probability of
+    a class is 1 at its corner and 0 on the side opposite. An arrow shows where q
+    moves first when the logits take a small step against the gradient, and the line
+    is the path of many such steps from `logits`. On the left the gradient is q - t, on
+    the right the wrong -t (1 - q).
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure or SubFigure
+        Where to draw; its background becomes transparent.
+    logits : array_like, shape (3,)
+        z, real and finite: where the paths start.
+    targets : int or array_like, shape (3,)
+        t, which must sum to one, or the index of the right class.
+
+    Returns
+    -------
+    axes : numpy.ndarray, shape (2,)
+        The triangle of the right gradient, and that of the wrong one.
+
+    Raises
+    ------
+    ValueError
+        If the logits are not one row of three finite numbers, or the targets do not
+        fit them or do not sum to one.
+
+    Notes
+    -----
+    .. math:: dq = -J \, \frac{\partial L}{\partial z} \, ds, \qquad
+        \frac{\partial L}{\partial z} = q - t.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> import numpy as np
+    >>> import softmax_gradients as sg
+    >>> axes = sg.plots.draw_descent(Figure(), np.log([1, 2, 3]), [0.2, 0.5, 0.3])
+    >>> [each.get_title() for each in axes]
+    ['right: $q - t$', 'wrong: $-t \\odot (1 - q)$']
+    """
+    z = _one_row(logits, "logits")
+    if len(z) != 3:
+        raise ValueError(f"logits must be three numbers, got {logits!r}")
+    t = _distribution(targets, z)
+    axes = _panels(figure, 2)
+    _draw_triangle(axes[0], z, t, lambda q: q - t, colour=RIGHT)
+    axes[0].set_title("right: $q - t$", color=RIGHT, fontsize=11)
+    _draw_triangle(axes[1], z, t, lambda q: -t * (1 - q), colour=WRONG)
+    axes[1].set_title(r"wrong: $-t \odot (1 - q)$", color=WRONG, fontsize=11)
     return axes
 
 
@@ -596,6 +826,54 @@ def _frame(
     frame = Rectangle((column - 0.47, row - 0.47), width - 0.06, height - 0.06)
     frame.set(fill=False, linewidth=2.5, edgecolor=colour)
     axes.add_patch(frame)
+
+
+def _draw_triangle(
+    axes: Axes,
+    start: Array,
+    t: Array,
+    gradient: Callable[[Array], Array],
+    *,
+    colour: str,
+) -> None:
+    """Draw the directions and one path of descent along `gradient`, a function of q."""
+    axes.plot(*_CORNERS[[0, 1, 2, 0]].T, color=NEUTRAL, linewidth=0.8)
+    # Twelfths, none of them zero, so that every logit is finite.
+    grid = np.array(
+        [[a, b, 12 - a - b] for a in range(1, 11) for b in range(1, 12 - a)]
+    )
+    points = grid / 12
+    moves = softmax_jvp(np.log(points), -gradient(points)) @ _CORNERS
+    places = points @ _CORNERS
+    lengths = np.linalg.norm(moves, axis=1, keepdims=True)
+    # All arrows have one length: what they show is where to.
+    arrows = np.divide(moves, lengths, out=np.zeros_like(moves), where=lengths > 1e-9)
+    axes.quiver(
+        *places.T, *arrows.T, color=NEUTRAL_LIGHT, scale=22, width=0.006, pivot="mid"
+    )
+    z, path = start, [softmax(start)]
+    for _ in range(4000):
+        z = z - 0.5 * gradient(path[-1])
+        path.append(softmax(z))
+    track = np.array(path) @ _CORNERS
+    axes.plot(*track.T, color=colour)
+    axes.plot(*track[0], "o", color=colour, markerfacecolor="white")
+    axes.plot(*track[-1], "o", color=colour)
+    axes.plot(*(t @ _CORNERS), "+", color="black", markersize=13, markeredgewidth=2)
+    for index, (x, y) in enumerate(_CORNERS):
+        side = "bottom" if y > 0 else "top"
+        shift = 0.02 if y > 0 else -0.02
+        axes.text(x, y + shift, f"class {index}", ha="center", va=side, fontsize=10)
+    axes.set(xlim=(-0.15, 1.15), ylim=(-0.12, 1.0), aspect="equal")
+    axes.set_axis_off()
+
+
+def _check_class(index: int, classes: int, name: str) -> None:
+    """Refuse what is no index of a class."""
+    if not (isinstance(index, int) and 0 <= index < classes):
+        raise ValueError(
+            f"{name} must be a class index from 0 to {classes - 1}, got {index!r}"
+        )
 
 
 def _ticks(labels: Sequence[str] | None, count: int, name: str) -> Sequence[str]:
