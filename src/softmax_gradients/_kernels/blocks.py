@@ -1,31 +1,112 @@
-"""Working through a batch a few rows at a time."""
+"""Working through a batch a few rows at a time, while they are in the cache."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
 from .._inputs import Array
+from .exponentials import Temperature, Terms, direct_terms, shifted_terms
 
 # 256 KB of float64: a block and its temporary arrays stay in a processor's cache.
 BLOCK = 2**15
 
+# NumPy's default buffer holds 8192 entries. An operand with one entry a row, as in
+# matrix * column, is then copied out to the length of the row before it is used; rows
+# longer than the buffer are multiplied by the one number.
+SHORT_BUFFER = 128
+LONG_ROW = 128
 
-def row_slices(count: int, classes: int, entries: int) -> list[slice]:
-    """Return slices that cut `count` rows into blocks of at most about `entries`."""
-    step = max(1, entries // classes)
+Chosen = slice | Array
+
+
+class Batch(NamedTuple):
+    """Arguments and room for the results, all with N rows.
+
+    A kernel is called with the exponentials of each of the `logits`, the `others`, and
+    `by_row` unless that is None, for some rows. It leaves its result of shape (N, C) in
+    the place of the first exponentials, and returns which rows came out right.
+    """
+
+    temperature: Temperature
+    logits: tuple[Array, ...]
+    others: tuple[Array, ...] = ()
+    matrix: Array | None = None
+    by_row: Array | None = None
+
+
+def fill(kernel: Callable[..., Array], batch: Batch, *, narrow: bool = False) -> Array:
+    """Fill the batch's results, and return the indices of the rows that are left.
+
+    The rows are tried as they are, and those that did not come out right again with
+    their exponentials shifted. What is left is invalid, or for `accurate`. Logits in
+    float32 are computed with in float64 unless the kernel may be `narrow`.
+    """
+    logits = batch.logits[0]
+    double = logits.dtype.char == "d"
+    again: list[Chosen] = []
+    left: list[Array] = []
+    # errstate also restores the size of the buffer, whatever happens in here.
+    with np.errstate(all="ignore"):
+        if logits.shape[1] >= LONG_ROW:
+            np.setbufsize(SHORT_BUFFER)
+        blocks = row_slices(*logits.shape)
+        room = [np.empty_like(array[blocks[0]], "d") for array in batch.logits]
+        for block in blocks:
+            good = None
+            if double or narrow:
+                good = _attempt(kernel, batch, block, direct_terms, room)
+            if good is None:
+                again.append(block)
+            elif not good.all():
+                again.append(block.start + np.flatnonzero(~good))
+        for chosen in again:
+            good = _attempt(kernel, batch, chosen, shifted_terms, room)
+            left.append(np.arange(len(logits))[chosen][~good])
+    return np.concatenate(left) if left else np.empty(0, np.intp)
+
+
+def row_slices(count: int, classes: int) -> list[slice]:
+    """Return slices that cut `count` rows into blocks."""
+    step = max(1, BLOCK // classes)
     return [slice(start, start + step) for start in range(0, count, step)]
 
 
-def fill_rows(result: Array, function: Callable[..., Array], *arrays: Array) -> Array:
-    """Fill `result` with function(rows of each array), a block of rows at a time.
-
-    Each array has the shape (..., C), and `result` has it too, or has (...). What
-    `function` returns is rounded to the precision of `result`.
-    """
-    shape = arrays[0].shape
-    flat = [array.reshape(-1, shape[-1]) for array in arrays]
-    rows = result.reshape(-1, *result.shape[len(shape) - 1 :])
-    with np.errstate(over="ignore"):  # too large for a float32 is infinite
-        for block in row_slices(len(rows), shape[-1], BLOCK):
-            rows[block] = function(*(array[block] for array in flat))
-    return result
+def _attempt(
+    kernel: Callable[..., Array],
+    batch: Batch,
+    chosen: Chosen,
+    exponentials: Callable[[Array, Temperature, Array], Terms | None],
+    room: list[Array],
+) -> Array | None:
+    """Run the kernel on the chosen rows; None says that these exponentials fail."""
+    matrix, by_row = batch.matrix, batch.by_row
+    dtype = np.dtype("d")
+    if exponentials is direct_terms:
+        dtype = batch.logits[0].dtype
+    target = None
+    if matrix is not None and isinstance(chosen, slice) and matrix.dtype == dtype:
+        target = matrix[chosen]
+    terms: list[Terms] = []
+    for logits, empty in zip(batch.logits, room, strict=True):
+        some = logits[chosen]
+        out = empty.reshape(-1).view(dtype)[: some.size].reshape(some.shape)
+        if target is not None and not terms:
+            out = target
+        found = exponentials(some, batch.temperature, out)
+        if found is None:
+            return None
+        terms.append(found)
+    values = terms[0].values
+    others = [array[chosen] for array in batch.others]
+    others = [
+        array.astype(dtype, copy=False) if array.dtype.kind == "f" else array
+        for array in others
+    ]
+    rows = [] if by_row is None else [by_row[chosen]]
+    good = kernel(*terms, *others, *rows)
+    if matrix is not None and target is None:
+        matrix[chosen] = values
+    if by_row is not None and not isinstance(chosen, slice):
+        by_row[chosen] = rows[0]
+    return good

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .._inputs import Array
-from .fused import RANGES, scales_exactly
+from .exponentials import HIGHEST, NORMAL, PLAIN
 
 # Up to here plain Python is faster than the calls of NumPy.
 FEW = 128
@@ -21,38 +21,37 @@ SMALLEST = 1e-100
 
 
 def few_value_and_gradient(
-    logits: Array, targets: Array, temperature: float, divisor: int, reduction: str
+    logits: Array, labels: Array, temperature: float, divisor: int, reduction: str
 ) -> tuple[Any, Array] | None:
     """Return loss and gradient as `cross_entropy_value_and_gradient` does, or None.
 
-    `logits` has the shape (..., C), `targets` as `unchecked_targets` returns them, and
-    `divisor` is what the `reduction` divides by. None says that other code must do it:
-    there are weights, too many logits, invalid ones, a label out of range, an
-    exponential near the ends of the range, or a T by which z/T would round.
+    `logits` has the shape (..., C) and `labels` (...), and `divisor` is what the
+    `reduction` divides by. None says that other code must do it: there are invalid
+    logits, a label out of range, an exponential near the ends of the range, or
+    exponents z/T that would have to be compensated.
     """
     classes = logits.shape[-1]
-    known = logits.dtype.char in RANGES and scales_exactly(temperature)
-    has_labels = targets.ndim < logits.ndim
-    if not (known and has_labels and 0 < logits.size <= FEW):
-        return None
-    highest, inverse = RANGES["d"].highest * temperature, 1 / temperature
+    limit = PLAIN
+    if math.frexp(temperature)[0] == 0.5:  # a power of two: z/T does not round
+        limit = HIGHEST["d"]
+    highest = limit * temperature
     losses: list[float] = []
     gradient: list[float] = []
     rows = logits.reshape(-1, classes).tolist()
-    for row, label in zip(rows, targets.reshape(-1).tolist(), strict=True):
-        if not (max(row) < highest and 0 <= label < classes):
+    for row, label in zip(rows, labels.reshape(-1).tolist(), strict=True):
+        if not (max(row) <= highest and min(row) >= -highest and 0 <= label < classes):
             return None
-        exponentials = [math.exp(value * inverse) for value in row]
+        exponentials = [math.exp(value / temperature) for value in row]
         target, exponentials[label] = exponentials[label], 0.0
         others = math.fsum(exponentials)
         if not (target > SMALLEST and others > SMALLEST):  # a NaN is not either
             return None
-        factor = inverse / ((target + others) * divisor)
+        factor = 1 / ((target + others) * temperature * divisor)
         exponentials[label] = -others
         losses.append(math.log1p(others / target))
         gradient += [factor * value for value in exponentials]
     reduced: Any = math.fsum(losses) / divisor
     if reduction == "none":
-        reduced = np.reshape(losses, targets.shape)
+        reduced = np.reshape(losses, labels.shape)
     rounded = np.array(gradient, logits.dtype).reshape(logits.shape)
     return logits.dtype.type(reduced), rounded

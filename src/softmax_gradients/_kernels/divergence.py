@@ -1,0 +1,143 @@
+"""KL(p || q) of two softmaxes and its gradients, for a block of rows.
+
+With x_j = log(q_j/p_j), that is (z_j - v_j)/T up to a number that all classes share,
+
+    T dKL/dz_j = q_j - p_j = p_j (e^(x_j) - 1),
+    KL = sum_j p_j (e^(x_j) - 1 - x_j),
+    T dKL/dv_j = p_j (-x_j - KL).
+
+The shared number is first taken from the two sums of exponentials, which leaves it
+off by some 1e-16, too much where x is small. But q and p both sum to one, so
+
+    M = sum_j p_j (e^(x_j) - 1)
+
+is 0, and what is found instead is the error: x - log(1 + M) is log(q/p). The sum KL
+hardly depends on the shared number: its derivative is M.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .._inputs import Array
+from .compensated import two_difference
+from .exponentials import Terms
+from .losses import MASKED
+from .sums import column, row_products, row_sums
+
+# e^x - 1 - x is taken as a difference where |x| is above this.
+CLOSE = 0.5
+
+# Rows with a smaller divergence need that difference in another way.
+SMALL_DIVERGENCE = 0.1
+
+# Squares of x below this lose digits.
+LEAST_DIVERGENCE = 1e-280
+
+# 2/(n + 2)!, for the series of (e^x - 1 - x) / (x^2 / 2): 2/16! 2^-14 is below 1e-17.
+COEFFICIENTS = np.cumprod([1.0, *(1 / n for n in range(3, 17))])
+
+
+class Pair(NamedTuple):
+    """p, q - p and log(q/p) of some rows."""
+
+    teacher_probs: Array
+    difference: Array
+    log_ratio: Array
+
+
+class Divergence:
+    """The kernel for `factor` KL and `slope` (q - p)."""
+
+    def __init__(self, factor: float = 1, slope: float = 1) -> None:
+        self.factor = factor
+        self.slope = slope
+
+    def __call__(self, student: Terms, teacher: Terms, losses: Array) -> Array:
+        good, pair = _compare(student, teacher, losses)
+        np.multiply(pair.difference, self.slope, out=student.values)
+        good &= losses > LEAST_DIVERGENCE
+        losses *= self.factor
+        return good
+
+
+class TeacherGradient:
+    """The kernel for `slope` p (log(p/q) - KL)."""
+
+    def __init__(self, slope: float) -> None:
+        self.slope = slope
+
+    def __call__(self, student: Terms, teacher: Terms) -> Array:
+        losses = np.empty(len(student.logits))
+        good, (probs, _, log_ratio) = _compare(student, teacher, losses)
+        # A shift changes nothing. This one keeps the mean small where p is sharp.
+        largest = probs.argmax(axis=-1)
+        at_largest = log_ratio[np.arange(len(largest)), largest]
+        values = np.subtract(column(at_largest, log_ratio), log_ratio, out=log_ratio)
+        values -= column(row_products(probs, values), values)
+        values *= probs
+        np.multiply(values, self.slope, out=student.values)
+        return good & (losses > LEAST_DIVERGENCE) & np.isfinite(losses)
+
+
+def _compare(
+    student: Terms, teacher: Terms, divergences: Array
+) -> tuple[Array, Pair]:
+    """Return which rows came out right, and the pair; fill the divergences."""
+    q, p = student.values, teacher.values
+    student_sums, teacher_sums = row_sums(q), row_sums(p)
+    q *= column(1 / student_sums, q)
+    p *= column(1 / teacher_sums, p)
+    factors = np.subtract(teacher.log_factor, student.log_factor)
+    shared = np.log(teacher_sums / student_sums) - factors
+    z, v = (np.maximum(terms.logits, MASKED) for terms in (student, teacher))
+    temperature = student.temperature.value
+    log_ratio = z - v
+    log_ratio += column(shared * temperature, log_ratio)
+    log_ratio /= temperature
+    pair, error = _with_differences(q, p, log_ratio)
+    _fill_divergences(pair, divergences)
+    # z - v was rounded before a large shared number went, and 1 + M is not 1.
+    rough = abs(shared) > 8 * np.sqrt(2 * divergences)
+    if (rough | (abs(error) > 1e-15)).any():
+        log_ratio += two_difference(z, v)[1] / temperature
+        log_ratio -= column(np.log1p(error), log_ratio)
+        pair, _ = _with_differences(q, p, log_ratio)
+        _fill_divergences(pair, divergences)
+    if student.logits.min() == -np.inf:
+        masked = (student.logits == -np.inf) & (p > 0)
+        divergences[masked.any(axis=-1)] = np.inf
+    good = student.are_good(student_sums) & teacher.are_good(teacher_sums)
+    return good, pair
+
+
+def _with_differences(q: Array, p: Array, log_ratio: Array) -> tuple[Pair, Array]:
+    """Return the pair, q - p corrected by the error M of the log-ratio, and M."""
+    difference = np.expm1(log_ratio)
+    difference *= p
+    # An error of x counts times e^x.
+    np.subtract(q, p, out=difference, where=abs(log_ratio) > 1)
+    error = row_sums(difference)
+    difference -= p * column(error, p)
+    return Pair(p, difference, log_ratio), error
+
+
+def _fill_divergences(pair: Pair, divergences: Array) -> None:
+    """Fill in sum_j p_j (e^(x_j) - 1 - x_j) for each row."""
+    probs, difference, log_ratio = pair
+    terms = probs * log_ratio
+    np.subtract(difference, terms, out=terms)
+    divergences[...] = row_sums(terms)
+    if divergences.min() < SMALL_DIVERGENCE:
+        close = abs(log_ratio) <= CLOSE
+        x = np.where(close, log_ratio, 0)
+        series = np.full_like(x, COEFFICIENTS[-1])
+        for coefficient in COEFFICIENTS[-2::-1]:
+            series *= x
+            series += coefficient
+        series *= x
+        series *= x
+        series *= 0.5
+        np.multiply(series, probs, out=terms, where=close)
+        divergences[...] = row_sums(terms)
+

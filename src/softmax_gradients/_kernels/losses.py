@@ -1,0 +1,185 @@
+"""The cross-entropy and its gradient, for a block of rows.
+
+With e_k the exponentials and S their sum, for a class index y
+
+    L = log(1 + sum_{j != y} e_j / e_y),
+    dL/dz_k = e_k / (S T) for k != y,    dL/dz_y = -sum_{j != y} e_j / (S T),
+
+and for weights t, with k the class of the largest exponential,
+
+    L = sum_j t_j (z_k - z_j)/T + sum_j t_j log(1 + sum_{j != k} e_j / e_k),
+    dL/dz_j = (q_j sum(t) - t_j) / T.
+
+The sums are of nonnegative numbers, so nothing cancels in them.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .._inputs import Array
+from .exponentials import Terms
+from .sums import column, flat_index, row_products, row_sums
+
+# A quotient by less than this is taken as a difference of logarithms.
+SMALL = 1e-30
+
+# In place of the logit -inf, where it is multiplied with 0.
+MASKED = -1e200
+
+
+class Labels:
+    """The kernel for class indices y. Gradients are divided by T and the `divisor`."""
+
+    def __init__(self, divisor: float = 1, *, gradient: bool = True) -> None:
+        self.divisor = divisor
+        self.gradient = gradient
+
+    def __call__(self, terms: Terms, labels: Array, losses: Array) -> Array:
+        values = terms.values
+        entries, target = values.reshape(-1), flat_index(labels, values)
+        at_target = entries[target].astype(np.float64, copy=False)
+        entries[target] = 0
+        others = row_sums(values)
+        totals = at_target + others
+        losses[...] = np.log1p(others / at_target)
+        is_small = at_target < SMALL * others
+        if np.count_nonzero(is_small):
+            small = np.flatnonzero(is_small)
+            logits = terms.logits[small]
+            gaps = logits.max(axis=-1) - logits[np.arange(len(small)), labels[small]]
+            peaks = values[small].max(axis=-1)
+            losses[small] = gaps / terms.temperature.value
+            losses[small] += np.log(others[small] / peaks)
+        if self.gradient:
+            entries[target] = -others
+            unit = terms.temperature.value * self.divisor
+            values *= column(1 / (totals * unit), values)
+        return terms.are_good(totals)
+
+
+class WeightSums(NamedTuple):
+    """What the entries of each row add up to; k is its largest exponential."""
+
+    largest: Array  # the index of e_k in the flattened block
+    at_largest: Array  # e_k
+    others: Array  # the other e_j
+    weight: Array  # t_j
+    product: Array  # t_j z_j
+    peak: Array  # z_k
+
+
+class Weights:
+    """The kernel for weights t. Gradients are divided by T and the `divisor`."""
+
+    def __init__(self, divisor: float = 1, *, gradient: bool = True) -> None:
+        self.divisor = divisor
+        self.gradient = gradient
+
+    def __call__(self, terms: Terms, weights: Array, losses: Array) -> Array:
+        temperature = terms.temperature.value
+        logits, sums = _add_up(terms, weights)
+        distances = _distances(logits, weights, sums)
+        losses[...] = distances / temperature
+        losses += sums.weight * np.log1p(sums.others / sums.at_largest)
+        good = terms.are_good(sums.at_largest + sums.others) & np.isfinite(losses)
+        if self.gradient:
+            good &= ~_are_uniform(logits, weights, sums, temperature)
+            _subtract_weights(terms, weights, sums, temperature * self.divisor)
+        return good
+
+
+def _add_up(terms: Terms, weights: Array) -> tuple[Array, WeightSums]:
+    """Return the logits, where they matter, and the sums; NaN refuses a row."""
+    logits, values = terms.logits, terms.values
+    entries = values.reshape(-1)
+    largest = flat_index(values.argmax(axis=-1), values)
+    at_largest = entries[largest]
+    entries[largest] = 0
+    others = row_sums(values)
+    entries[largest] = at_largest
+    weight, product = row_sums(weights), row_products(weights, logits)
+    if np.isnan(product).any():  # a masked class without weight is 0 * -inf
+        logits = np.maximum(logits, MASKED)
+        product = row_products(weights, logits)
+        lost = np.where(values == 0, weights, 0).any(axis=-1)
+        product[lost] = np.nan
+    if not weights.min() >= 0:
+        product[...] = np.nan
+    peak = logits.reshape(-1)[largest]
+    return logits, WeightSums(largest, at_largest, others, weight, product, peak)
+
+
+def _distances(logits: Array, weights: Array, sums: WeightSums) -> Array:
+    """Return sum t_j (z_k - z_j) for each row.
+
+    z_k times the sum of t, minus the inner product of t and z, is one pass where the
+    sum over differences is two. It is good enough where it is not small beside what
+    it is the difference of.
+    """
+    at_peak = sums.weight * sums.peak
+    distances: Array = at_peak - sums.product
+    doubtful = np.flatnonzero(abs(at_peak) > 1.5 * distances)
+    if len(doubtful):
+        gaps = sums.peak[doubtful, np.newaxis] - logits[doubtful]
+        distances[doubtful] = row_products(weights[doubtful], gaps)
+    return distances
+
+
+def _subtract_weights(
+    terms: Terms, weights: Array, sums: WeightSums, unit: float
+) -> None:
+    """Turn the exponentials into (q sum(t) - t) / unit."""
+    values = terms.values
+    total = sums.at_largest + sums.others
+    # The unit, divided by last, spares a pass; first where a quotient might underflow.
+    first = min(1, unit)
+    values *= column(sums.weight / (total * first), values)
+    values -= weights if first == 1 else weights / first
+    if unit > 1:
+        values *= 1 / unit
+    # Where q is above one half, q sum(t) - t may cancel; a row of gradients sums to 0.
+    sure = np.flatnonzero(sums.at_largest > sums.others)
+    if len(sure):
+        entries, largest = values.reshape(-1), sums.largest[sure]
+        entries[largest] = 0
+        entries[largest] = -row_sums(values[sure])
+
+
+def _are_uniform(
+    logits: Array, weights: Array, sums: WeightSums, temperature: float
+) -> Array:
+    """Say of each row whether q and t are both so uniform that q sum(t) - t cancels.
+
+    Then all exponentials are within a factor of e of one another. The plain functions
+    know how to avoid it.
+    """
+    classes = weights.shape[-1]
+    uniform = 2.8 * sums.others >= (classes - 1) * sums.at_largest
+    even = np.flatnonzero(uniform)
+    some, t = logits[even], weights[even]
+    spread = some.max(axis=-1) - some.min(axis=-1)
+    uniform[even] = (spread <= 1.1 * temperature) & (
+        t.max(axis=-1) <= 1.6 * t.mean(axis=-1)
+    )
+    return uniform
+
+
+class TemperatureDerivative:
+    """The kernel for dL/dT = -<z, dL/dz>/T, with `kernel` for the gradient dL/dz."""
+
+    def __init__(self, kernel: Labels | Weights) -> None:
+        self.kernel = kernel
+
+    def __call__(self, terms: Terms, targets: Array, derivatives: Array) -> Array:
+        good = self.kernel(terms, targets, np.empty(len(derivatives)))
+        derivatives[...] = -row_products(terms.values, gaps_below_largest(terms))
+        derivatives /= terms.temperature.value
+        return good
+
+
+def gaps_below_largest(terms: Terms) -> Array:
+    """Return z - max z, with a finite number for a masked class, whose q is 0."""
+    peaks = terms.logits.max(axis=-1)
+    gaps = terms.logits - column(peaks, terms.logits)
+    return np.maximum(gaps, MASKED, out=gaps)

@@ -1,0 +1,70 @@
+"""Softmax, its logarithm and products with their Jacobians, for a block of rows."""
+
+import numpy as np
+
+from .._inputs import Array
+from .exponentials import Temperature, Terms
+from .sums import column, flat_index, row_products, row_sums
+
+# A cotangent beyond this might overflow when it is multiplied with an exponential.
+HUGE = 1e100
+
+
+def softmax(terms: Terms) -> Array:
+    """Turn the exponentials into q = e / S."""
+    values = terms.values
+    totals = row_sums(values)
+    values *= column(1 / totals, values)
+    return terms.are_good(totals)
+
+
+def log_softmax(terms: Terms) -> Array:
+    """Turn the exponentials into log q = (z - z_k)/T - log(1 + sum of e_j/e_k).
+
+    Here k is the class of the largest logit. Both terms are at most zero.
+    """
+    logits, values = terms.logits, terms.values
+    entries = values.reshape(-1)
+    largest = flat_index(logits.argmax(axis=-1), values)
+    at_largest = entries[largest]
+    entries[largest] = 0
+    others = row_sums(values)
+    peaks = logits.reshape(-1)[largest]
+    np.subtract(logits, column(peaks, values), out=values)
+    divide(values, terms.temperature)
+    values -= column(np.log1p(others / at_largest), values)
+    return terms.are_good(at_largest + others)
+
+
+def jacobian_product(terms: Terms, vector: Array) -> Array:
+    """Turn the exponentials into J u = q (u - q.u) / T, for the `vector` u."""
+    values = terms.values
+    totals = row_sums(values)
+    mean = row_products(values, vector) / totals
+    values *= vector - column(mean, values)
+    values *= column(1 / (totals * temperature.value), values)
+    return terms.are_good(totals) & is_moderate(vector)
+
+
+def log_softmax_vjp(terms: Terms, vector: Array) -> Array:
+    """Turn the exponentials into (g - q sum(g)) / T, for the `vector` g."""
+    values = terms.values
+    totals = row_sums(values)
+    values *= column(-row_sums(vector) / totals, values)
+    values += vector
+    divide(values, terms.temperature)
+    return terms.are_good(totals) & is_moderate(vector)
+
+
+def divide(values: Array, temperature: Temperature) -> None:
+    """Divide the values by T, in place."""
+    if temperature.is_exact:
+        if temperature.value != 1:
+            values *= 1 / temperature.value
+    else:
+        values /= temperature.value
+
+
+def is_moderate(vector: Array) -> bool:
+    """Say whether products with an exponential cannot overflow."""
+    return bool(-HUGE < vector.min() and vector.max() < HUGE)
