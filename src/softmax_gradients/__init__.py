@@ -38,6 +38,7 @@ from .datasets import load_digits
 from .distillation import (
     distillation_loss,
     distillation_loss_gradient,
+    distillation_value_and_gradient,
     kl_divergence,
     kl_divergence_gradient,
 )
@@ -78,6 +79,7 @@ __all__ = [
     "diagnose",
     "distillation_loss",
     "distillation_loss_gradient",
+    "distillation_value_and_gradient",
     "expected_calibration_error",
     "finite_difference",
     "fisher_information",

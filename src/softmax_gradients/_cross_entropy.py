@@ -1,10 +1,9 @@
 """The cross-entropy of softmax, and its gradients in the logits and in T."""
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import ArrayLike
 
+from . import _kernels
 from ._inputs import (
     Array,
     Loss,
@@ -13,26 +12,14 @@ from ._inputs import (
     as_logits_like,
     as_targets,
     as_temperature,
-    as_weights,
+    as_unchecked_logits,
+    as_unchecked_targets,
     check_out,
     class_axis_last,
     restore_axis,
     shown,
 )
-from ._kernels.accurate import (
-    at_least_double,
-    covariance,
-    divide_by_temperature,
-    probabilities,
-    rounded_like,
-    row_gradients,
-    row_losses,
-    scaled_logits,
-    zero_if_masked,
-)
-from ._kernels.blocks import fill_rows
-from ._kernels.few import few_value_and_gradient
-from ._kernels.fused import fused_rows, unchecked_logits, unchecked_targets
+from ._kernels.accurate import rounded_like
 from ._reductions import reduce_losses, row_divisor
 from ._signatures import keywords_named
 
@@ -99,14 +86,11 @@ def cross_entropy(
     >>> round(float(sg.cross_entropy([-1.0, -1.0, 1.0], [0.0, 1.0, 0.0])), 7)
     2.2395448
     """
-    scores, weights, temperature = _read(logits, targets, temperature, axis)
+    scores = as_logits(logits, axis=axis)
+    answers = as_targets(targets, scores, axis)
+    temperature = as_temperature(temperature, scores.dtype)
     divisor = row_divisor(reduction, scores)
-
-    def rows(block: Array, block_weights: Array) -> Array:
-        return row_losses(scaled_logits(block, temperature), block_weights)
-
-    losses = np.empty(scores.shape[:-1], at_least_double(scores))
-    fill_rows(losses, rows, scores, weights)
+    losses = _kernels.cross_entropy(scores, answers, temperature)
     return rounded_like(reduce_losses(losses[()], reduction, divisor), scores)
 
 
@@ -175,15 +159,12 @@ def cross_entropy_gradient(
     >>> sg.cross_entropy_gradient([-1.0, -1.0, 1.0], 1).round(8)
     array([ 0.10650698, -0.89349302,  0.78698604])
     """
-    scores, weights, temperature = _read(logits, targets, temperature, axis)
+    scores = as_logits(logits, axis=axis)
+    answers = as_targets(targets, scores, axis)
+    temperature = as_temperature(temperature, scores.dtype)
     divisor = row_divisor(reduction, scores)
-
-    def rows(block: Array, block_weights: Array) -> Array:
-        scaled = scaled_logits(block, temperature)
-        return row_gradients(scaled, block_weights, temperature) / divisor
-
-    gradient = np.empty(scores.shape, scores.dtype)
-    return restore_axis(fill_rows(gradient, rows, scores, weights), axis)
+    gradient = _kernels.cross_entropy_gradient(scores, answers, temperature, divisor)
+    return restore_axis(gradient, axis)
 
 
 @keywords_named
@@ -253,32 +234,26 @@ def cross_entropy_value_and_gradient(
     >>> round(float(loss), 7), gradient.round(4)
     (2.2395448, array([ 0.1065, -0.8935,  0.787 ]))
     """
-    scores = unchecked_logits(logits, axis)
-    answers = unchecked_targets(targets, scores, axis)
+    scores = as_unchecked_logits(logits, axis)
+    answers = as_unchecked_targets(targets, scores, axis)
     temperature = as_temperature(temperature, scores.dtype)
     divisor = row_divisor(reduction, scores)
     room = None
     if out is not None:
         check_out(out, restore_axis(scores, axis))
         room = class_axis_last(out, axis)
-    few = few_value_and_gradient(scores, answers, temperature, divisor, reduction)
-    if few is not None:
-        loss, gradient = few
-    else:
-        losses, gradient, left = fused_rows(scores, answers, temperature, divisor, room)
-        # What is left is for the plain functions, or the cause of a ValueError.
-        if np.count_nonzero(left):
-            scores = as_logits(logits, axis=axis)
-            rest = scores[left], as_targets(targets, scores, axis)[left]
-            options: dict[str, Any] = {"temperature": temperature, "reduction": "none"}
-            losses[left] = cross_entropy(*rest, **options)
-            gradient[left] = cross_entropy_gradient(*rest, **options) / divisor
-        loss = rounded_like(reduce_losses(losses[()], reduction, divisor), scores)
+
+    def check() -> None:
+        as_targets(targets, as_logits(logits, axis=axis), axis)
+
+    loss, gradient = _kernels.cross_entropy_value_and_gradient(
+        scores, answers, temperature, reduction, divisor, room, check
+    )
     if out is None or room is None:
-        return loss, restore_axis(gradient, axis)
+        return rounded_like(loss, scores), restore_axis(gradient, axis)
     if gradient is not room:
         room[...] = gradient
-    return loss, out
+    return rounded_like(loss, scores), out
 
 
 @keywords_named
@@ -355,35 +330,21 @@ def cross_entropy_temperature_gradient(
     temperature = as_temperature(temperature, scores.dtype)
     divisor = row_divisor(reduction, scores)
     if targets is not None and teacher_logits is None:
-        weights = np.ascontiguousarray(as_weights(targets, scores, axis))
+        answers = as_targets(targets, scores, axis)
+        derivatives = _kernels.temperature_derivatives(scores, answers, temperature)
     elif targets is None and teacher_logits is not None:
         teacher = as_logits_like(teacher_logits, scores, "teacher_logits", axis)
-        teacher_scaled = scaled_logits(teacher, temperature)
-        weights = probabilities(teacher_scaled)
+        derivatives = _kernels.distillation_temperature_derivatives(
+            scores, teacher, temperature
+        )
     else:
         raise ValueError(
             "exactly one of targets and teacher_logits must be given, "
             f"got targets={shown(targets)} and teacher_logits={shown(teacher_logits)}"
         )
-    scaled = scaled_logits(scores, temperature)
-    if (np.isneginf(scaled.values.real) & (weights != 0)).any():
+    if np.isnan(derivatives).any():
         raise ValueError(
             "logits must not mask a class that has weight, or leave it too far "
             f"below the largest for a finite loss, got {shown(logits)}"
         )
-    gradient = row_gradients(scaled, weights)
-    derivatives = -(gradient * zero_if_masked(scaled.values)).sum(axis=-1)
-    if teacher_logits is not None:
-        derivatives += covariance(weights, teacher_scaled.values, scaled.values)
-    derivatives = divide_by_temperature(derivatives, temperature)
-    result = reduce_losses(derivatives, reduction, divisor)
-    return rounded_like(result, scores)
-
-
-def _read(
-    logits: ArrayLike, targets: ArrayLike, temperature: float, axis: int
-) -> tuple[Array, Array, float]:
-    """Return the logits and the targets as weights t, class axis last, and T."""
-    scores = as_logits(logits, axis=axis)
-    weights = np.ascontiguousarray(as_weights(targets, scores, axis))
-    return scores, weights, as_temperature(temperature, scores.dtype)
+    return rounded_like(reduce_losses(derivatives, reduction, divisor), scores)

@@ -44,16 +44,42 @@ def as_logits(logits: ArrayLike, name: str = "logits", axis: int = -1) -> Array:
             f"{name} must have at least one class along axis {axis}, "
             f"got an array of shape {np.shape(logits)}"
         )
-    # A NaN or +inf shows in the maximum of its row, and a row of -inf is one
-    # whose maximum is -inf: one pass finds all three.
-    peaks = array.real.max(axis=-1)
-    if not np.isfinite(peaks).all():
-        _refuse_logits(array.real, peaks, name, axis)
+    # A NaN or +inf shows in the maximum, and a row of -inf is one whose maximum is
+    # -inf. The maxima of short rows take long, and are seldom needed.
+    real = array.real
+    highest, lowest = real.max(initial=-np.inf), real.min(initial=0)
+    if not (highest < np.inf and lowest > -np.inf):
+        peaks = real.max(axis=-1)
+        if not np.isfinite(peaks).all():
+            _refuse_logits(real, peaks, name, axis)
     if np.iscomplexobj(array) and not np.isfinite(array.imag).all():
         raise ValueError(
             f"{name} must have a finite imaginary part, got {shown(logits)}"
         )
     return array
+
+
+def as_unchecked_logits(logits: ArrayLike, axis: int) -> Array:
+    """Return `logits` as `as_logits` does, but leave the check to those who compute.
+
+    Invalid entries show in the sums of their rows.
+    """
+    if type(logits) is np.ndarray:  # a masked array has more to be checked
+        last = logits.size > 0 and type(axis) is int and axis in (-1, logits.ndim - 1)
+        if last and logits.dtype.char in "fd":
+            return np.asarray(logits)
+    return as_logits(logits, axis=axis)
+
+
+def as_unchecked_targets(targets: ArrayLike, logits: Array, axis: int) -> Array:
+    """Return `targets` as `as_targets` does, but leave the check of their values."""
+    if type(targets) is np.ndarray:
+        last = axis in (-1, logits.ndim - 1) and targets.dtype == logits.dtype
+        if last and targets.shape == logits.shape:
+            return np.asarray(targets)
+        if targets.dtype.kind in "iu" and targets.shape == logits.shape[:-1]:
+            return np.asarray(targets)
+    return as_targets(targets, logits, axis)
 
 
 def as_real_logits(logits: ArrayLike, name: str = "logits", axis: int = -1) -> Array:

@@ -3,17 +3,15 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
+from . import _kernels
 from ._inputs import Array, as_logits, as_same_shape, as_temperature, restore_axis
 from ._kernels.accurate import (
     divide_by_temperature,
-    log_probabilities,
     probabilities,
     rounded_like,
     scaled_logits,
     sum_of_others,
-    times_jacobian,
 )
-from ._kernels.blocks import fill_rows
 from ._signatures import keywords_named
 
 
@@ -64,12 +62,7 @@ def softmax(logits: ArrayLike, *, temperature: float = 1.0, axis: int = -1) -> A
     """
     scores = as_logits(logits, axis=axis)
     temperature = as_temperature(temperature, scores.dtype)
-
-    def rows(block: Array) -> Array:
-        return probabilities(scaled_logits(block, temperature))
-
-    probs = fill_rows(np.empty(scores.shape, scores.dtype), rows, scores)
-    return restore_axis(probs, axis)
+    return restore_axis(_kernels.softmax(scores, temperature), axis)
 
 
 @keywords_named
@@ -126,12 +119,7 @@ def log_softmax(
     """
     scores = as_logits(logits, axis=axis)
     temperature = as_temperature(temperature, scores.dtype)
-
-    def rows(block: Array) -> Array:
-        return log_probabilities(scaled_logits(block, temperature))
-
-    log_probs = fill_rows(np.empty(scores.shape, scores.dtype), rows, scores)
-    return restore_axis(log_probs, axis)
+    return restore_axis(_kernels.log_softmax(scores, temperature), axis)
 
 
 @keywords_named
@@ -362,10 +350,8 @@ def log_softmax_vjp(
     scores = as_logits(logits, axis=axis)
     gradient = as_same_shape(cotangent, scores, "cotangent", axis)
     temperature = as_temperature(temperature, scores.dtype)
-    probs = probabilities(scaled_logits(scores, temperature))
-    product = gradient - probs * gradient.sum(axis=-1, keepdims=True)
-    product = divide_by_temperature(product, temperature)
-    return restore_axis(rounded_like(product, scores), axis)
+    product = _kernels.log_softmax_vjp(scores, gradient, temperature)
+    return restore_axis(product, axis)
 
 
 def _jacobian_product(
@@ -375,6 +361,5 @@ def _jacobian_product(
     scores = as_logits(logits, axis=axis)
     factors = as_same_shape(vector, scores, name, axis)
     temperature = as_temperature(temperature, scores.dtype)
-    probs = probabilities(scaled_logits(scores, temperature))
-    product = divide_by_temperature(times_jacobian(probs, factors), temperature)
-    return restore_axis(rounded_like(product, scores), axis)
+    product = _kernels.jacobian_product(scores, factors, temperature)
+    return restore_axis(product, axis)

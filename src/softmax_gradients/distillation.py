@@ -1,32 +1,25 @@
 """Distillation: Kullback-Leibler divergence, its gradients, the limit of large T."""
 
-from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._cross_entropy import cross_entropy, cross_entropy_gradient
+from . import _kernels
 from ._inputs import (
     Array,
     DistillationReduction,
     LogitPair,
     Loss,
     as_fraction,
+    as_targets,
     check_choice,
     read_logit_pair,
     restore_axis,
 )
-from ._kernels.accurate import at_least_double, rounded_like
-from ._kernels.blocks import fill_rows
-from ._kernels.two_softmaxes import (
-    Comparison,
-    compare,
-    divergences,
-    student_gradients,
-    teacher_gradients,
-)
-from ._reductions import hard_reduction, reduce_losses, soft_divisor
+from ._kernels import Scale
+from ._kernels.accurate import rounded_like
+from ._reductions import hard_reduction, reduce_losses, row_divisor, soft_divisor
 from ._signatures import keywords_named
 
 
@@ -162,8 +155,9 @@ def kl_divergence_gradient(
     array([ 0.1452, -0.1776,  0.0324])
     """
     pair = read_logit_pair(student_logits, teacher_logits, temperature, axis)
-    gradient = _gradient(pair, reduction, student_gradients) / pair.temperature
-    return restore_axis(rounded_like(gradient, pair.logits), axis)
+    scale = _soft_scale(pair, reduction, 1.0, temperature_squared=False)
+    gradient = _kernels.kl_divergence_gradient(*pair, scale)
+    return restore_axis(gradient, axis)
 
 
 @keywords_named
@@ -238,16 +232,17 @@ def distillation_loss(
     >>> round(float(loss), 6)
     1.41601
     """
-    weight = _soft_weight(alpha, labels)
-    pair = read_logit_pair(student_logits, teacher_logits, temperature, axis)
-    factor = pair.temperature if temperature_squared else 1.0
-    soft = rounded_like(_divergence(pair, reduction, factor), pair.logits)
-    if labels is None:
-        return weight * soft
-    hard = cross_entropy(
-        student_logits, labels, reduction=hard_reduction(reduction), axis=axis
+    pair, answers, weight = _read(
+        student_logits, teacher_logits, labels, temperature, alpha, axis
     )
-    return weight * soft + (1 - weight) * hard
+    factor = pair.temperature if temperature_squared else 1.0
+    loss = _weighted(weight, _divergence(pair, reduction, factor))
+    if answers is not None:
+        hard = hard_reduction(reduction)
+        losses = _kernels.cross_entropy(pair.logits, answers, 1.0)
+        divisor = row_divisor(hard, pair.logits)
+        loss = loss + _weighted(1 - weight, reduce_losses(losses[()], hard, divisor))
+    return rounded_like(loss, pair.logits)
 
 
 @keywords_named
@@ -330,49 +325,151 @@ def distillation_loss_gradient(
     ... ).round(4)
     array([ 0.6832, -0.7676,  0.0844])
     """
-    weight = _soft_weight(alpha, labels)
     check_choice(with_respect_to, ("student", "teacher"), "with_respect_to")
-    pair = read_logit_pair(student_logits, teacher_logits, temperature, axis)
-    rows = student_gradients if with_respect_to == "student" else teacher_gradients
-    # The factor T^2 of the loss over the T of the derivative.
-    factor = pair.temperature if temperature_squared else 1 / pair.temperature
-    soft = _gradient(pair, reduction, rows) * (weight * factor)
-    soft = restore_axis(rounded_like(soft, pair.logits), axis)
-    if labels is None or with_respect_to == "teacher":
-        return soft
-    hard = cross_entropy_gradient(
-        student_logits, labels, reduction=hard_reduction(reduction), axis=axis
+    pair, answers, weight = _read(
+        student_logits, teacher_logits, labels, temperature, alpha, axis
     )
-    return soft + (1 - weight) * hard
+    scale = _soft_scale(pair, reduction, weight, temperature_squared)
+    if with_respect_to == "teacher":
+        gradient = _kernels.teacher_gradient(*pair, scale)
+        return restore_axis(gradient, axis)
+    gradient = _kernels.kl_divergence_gradient(*pair, scale)
+    if answers is not None:
+        divisor = row_divisor(hard_reduction(reduction), pair.logits)
+        hard = _kernels.cross_entropy_gradient(pair.logits, answers, 1.0, divisor)
+        hard *= 1 - weight
+        gradient += hard
+    return restore_axis(gradient, axis)
+
+
+@keywords_named
+def distillation_value_and_gradient(
+    student_logits: ArrayLike,
+    teacher_logits: ArrayLike,
+    *,
+    labels: ArrayLike | None = None,
+    temperature: float = 1.0,
+    alpha: float | None = None,
+    temperature_squared: bool = True,
+    reduction: DistillationReduction = "batchmean",
+    axis: int = -1,
+) -> tuple[Loss, Array]:
+    r"""Return `distillation_loss` and its gradient in the student's logits.
+
+    Let z denote the `student_logits` and v the `teacher_logits`, both of shape
+    (..., C) with the C classes along `axis`, T the `temperature`,
+    q = softmax(z/T), p = softmax(v/T) and H the cross-entropy of softmax(z), at
+    temperature 1, against the `labels` t. What the two functions share is computed
+    once.
+
+    Parameters
+    ----------
+    student_logits : array_like, shape (..., C)
+        z; -inf masks a class.
+    teacher_logits : array_like, shape (..., C)
+        v; -inf masks a class.
+    labels : array_like, shape (...) of integers, or shape (..., C), optional
+        Targets of the hard part H. Without them there is no hard part.
+    temperature : float, default 1.0
+        T > 0, for the soft part only.
+    alpha : float, optional
+        The weight of the soft part, from 0 to 1: by default 0.5 with labels and 1
+        without.
+    temperature_squared : bool, default True
+        Whether the soft part has the factor T^2.
+    reduction : {"batchmean", "mean", "sum", "none"}, default "batchmean"
+        As in `distillation_loss`.
+    axis : int, default -1
+        The axis of the classes.
+
+    Returns
+    -------
+    loss : scalar, or ndarray of shape (...) for "none"
+    gradient : ndarray, shape (..., C)
+        In the precision of the student's logits. Each row sums to zero.
+
+    Raises
+    ------
+    ValueError
+        As `distillation_loss`.
+
+    Notes
+    -----
+    .. math::
+        L = \alpha\,T^2\,\mathrm{KL}(p \,\|\, q) + (1 - \alpha)\,H, \qquad
+        \frac{\partial L}{\partial z} = \alpha\,T\,(q - p)
+        + (1 - \alpha)\bigl(\operatorname{softmax}(z)
+        \textstyle\sum_j t_j - t\bigr)
+
+    References
+    ----------
+    G. Hinton, O. Vinyals and J. Dean, "Distilling the knowledge in a neural
+    network", arXiv:1503.02531, 2015, section 2.
+
+    Examples
+    --------
+    >>> import softmax_gradients as sg
+    >>> loss, gradient = sg.distillation_value_and_gradient(
+    ...     [2.0, 0.5, -1.0], [1.0, 2.5, -2.0], labels=1, temperature=2.0
+    ... )
+    >>> round(float(loss), 6), gradient.round(4)
+    (1.41601, array([ 0.6832, -0.7676,  0.0844]))
+    """
+    pair, answers, weight = _read(
+        student_logits, teacher_logits, labels, temperature, alpha, axis
+    )
+    factor = pair.temperature if temperature_squared else 1.0
+    scale = _soft_scale(pair, reduction, weight, temperature_squared)
+    losses, gradient = _kernels.kl_divergence_value_and_gradient(*pair, factor, scale)
+    divisor = soft_divisor(reduction, pair.logits)
+    loss = _weighted(weight, reduce_losses(losses[()], reduction, divisor))
+    if answers is not None:
+        hard = hard_reduction(reduction)
+        divisor = row_divisor(hard, pair.logits)
+        hard_loss, hard_gradient = _kernels.cross_entropy_value_and_gradient(
+            pair.logits, answers, 1.0, hard, divisor
+        )
+        loss = loss + _weighted(1 - weight, hard_loss)
+        hard_gradient *= 1 - weight
+        gradient += hard_gradient
+    return rounded_like(loss, pair.logits), restore_axis(gradient, axis)
+
+
+def _read(
+    student_logits: ArrayLike,
+    teacher_logits: ArrayLike,
+    labels: ArrayLike | None,
+    temperature: float,
+    alpha: float | None,
+    axis: int,
+) -> tuple[LogitPair, Array | None, float]:
+    """Return the logits and T, the labels or weights t, and alpha or its default."""
+    weight = 1.0 if labels is None else 0.5
+    if alpha is not None:
+        weight = as_fraction(alpha, "alpha")
+    pair = read_logit_pair(student_logits, teacher_logits, temperature, axis)
+    if labels is None:
+        return pair, None, weight
+    return pair, as_targets(labels, pair.logits, axis, "labels"), weight
+
+
+def _weighted(weight: float, loss: Any) -> Any:
+    """Return a part of the loss times its weight: 0 if that is 0, and the loss inf."""
+    return loss * weight if weight else np.zeros_like(loss)
+
+
+def _soft_scale(
+    pair: LogitPair, reduction: str, weight: float, temperature_squared: bool
+) -> Scale:
+    """Return by what q - p is multiplied and divided: alpha T^2 / (T divisor)."""
+    divisor = soft_divisor(reduction, pair.logits)
+    if temperature_squared:
+        return Scale(weight * pair.temperature, divisor)
+    return Scale(weight, divisor, pair.temperature)
 
 
 def _divergence(pair: LogitPair, reduction: str, factor: float = 1.0) -> Any:
     """Return factor^2 KL(p || q), reduced, in float64."""
     divisor = soft_divisor(reduction, pair.logits)
-
-    def rows(logits: Array, teacher: Array) -> Array:
-        return divergences(compare(logits, teacher, pair.temperature), factor)
-
-    losses = np.empty(pair.logits.shape[:-1], at_least_double(pair.logits))
-    fill_rows(losses, rows, pair.logits, pair.teacher)
+    losses = _kernels.kl_divergence(*pair, factor)
     return reduce_losses(losses[()], reduction, divisor)
-
-
-def _gradient(
-    pair: LogitPair, reduction: str, row_gradients: Callable[[Comparison], Array]
-) -> Array:
-    """Return T times the gradient of KL(p || q), reduced, in float64."""
-    divisor = soft_divisor(reduction, pair.logits)
-
-    def rows(logits: Array, teacher: Array) -> Array:
-        return row_gradients(compare(logits, teacher, pair.temperature)) / divisor
-
-    gradient = np.empty(pair.logits.shape, at_least_double(pair.logits))
-    return fill_rows(gradient, rows, pair.logits, pair.teacher)
-
-
-def _soft_weight(alpha: float | None, labels: ArrayLike | None) -> float:
-    """Return alpha, or its default: 0.5 where there is a hard part, else 1."""
-    if alpha is None:
-        return 1.0 if labels is None else 0.5
-    return as_fraction(alpha, "alpha")

@@ -1,73 +1,337 @@
 """Not public: the arithmetic. Arguments are checked, and the class axis is the last.
 
-Each function here is the one entrance to its result. It chooses between two ways:
-`blocks.fill` runs a kernel over blocks of rows in a processor's cache; what it leaves,
-and what it cannot take (complex and extended precision, T or logits near the ends of
-the floats' range), goes to `accurate` and `two_softmaxes`, which are slower.
+The functions here are the only entrance, one for each result. Each chooses: a kernel
+runs over blocks of rows in a processor's cache (`blocks`), and what that cannot take,
+complex numbers, extended precision, T or logits near the ends of the floats' range,
+goes to slower functions (`accurate`, `two_softmaxes`).
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .._inputs import Array
-from . import accurate, two_softmaxes
+from .._reductions import reduce_losses
+from . import accurate, divergence, losses, probabilities, two_softmaxes
+from .accurate import at_least_double, scaled_logits
 from .blocks import Batch, fill, row_slices
-from .divergence import Divergence, TeacherGradient
 from .exponentials import split
 from .few import FEW, few_value_and_gradient
-from .losses import Labels, TemperatureDerivative, Weights
-from .probabilities import jacobian_product, log_softmax, softmax
-from .probabilities import log_softmax_vjp as _log_softmax_vjp
 
 # The largest T and 1/T that the kernels take.
 EXTREME_TEMPERATURE = 2.0**20
 
 
-def probabilities(logits: Array, temperature: float) -> Array:
+class Results(NamedTuple):
+    """Room for what is computed: of the logits' shape, or one number a row."""
+
+    matrix: Array | None = None
+    by_row: Array | None = None
+
+
+class Scale(NamedTuple):
+    """By what a gradient is multiplied, and by what it is divided."""
+
+    factor: float
+    divisor: float
+    temperature: float = 1.0
+
+    def of(self, values: Array) -> Array:
+        """Return the values, scaled so that nothing overflows on the way."""
+        return values * self.factor / self.divisor / self.temperature
+
+    def as_number(self) -> float:
+        """Return the scale for an ordinary T."""
+        return self.factor / (self.divisor * self.temperature)
+
+
+UNSCALED = Scale(1.0, 1.0)
+
+
+def softmax(logits: Array, temperature: float) -> Array:
     """Return q = softmax(z/T)."""
 
-    def carefully(some: Array) -> Array:
-        return accurate.probabilities(accurate.scaled_logits(some, temperature))
+    def slow(some: Array) -> tuple[Array]:
+        return (accurate.probabilities(scaled_logits(some, temperature)),)
 
-    result = np.empty(logits.shape, logits.dtype)
-    return _matrix(softmax, carefully, (logits,), (), temperature, result, narrow=True)
+    probs = np.empty(logits.shape, logits.dtype)
+    kernel = probabilities.softmax
+    _compute(kernel, slow, temperature, Results(probs), (logits,), narrow=True)
+    return probs
 
 
-def log_probabilities(logits: Array, temperature: float) -> Array:
+def log_softmax(logits: Array, temperature: float) -> Array:
     """Return log q."""
 
-    def carefully(some: Array) -> Array:
-        return accurate.log_probabilities(accurate.scaled_logits(some, temperature))
+    def slow(some: Array) -> tuple[Array]:
+        return (accurate.log_probabilities(scaled_logits(some, temperature)),)
 
-    result = np.empty(logits.shape, logits.dtype)
-    return _matrix(log_softmax, carefully, (logits,), (), temperature, result)
+    log_probs = np.empty(logits.shape, logits.dtype)
+    kernel = probabilities.log_softmax
+    _compute(kernel, slow, temperature, Results(log_probs), (logits,))
+    return log_probs
 
 
-def jacobian_times(logits: Array, vector: Array, temperature: float) -> Array:
-    """Return J u, which is J^T u too, for the `vector` u."""
+def jacobian_product(logits: Array, vector: Array, temperature: float) -> Array:
+    """Return J u for the `vector` u; J is symmetric, so that is J^T u too."""
 
-    def carefully(some: Array, factors: Array) -> Array:
-        probs = accurate.probabilities(accurate.scaled_logits(some, temperature))
-        return accurate.times_jacobian(probs, factors) / temperature
+    def slow(some: Array, factors: Array) -> tuple[Array]:
+        probs = accurate.probabilities(scaled_logits(some, temperature))
+        return (accurate.times_jacobian(probs, factors) / temperature,)
 
-    result = np.empty(logits.shape, logits.dtype)
-    arrays = (logits,), (vector,)
-    return _matrix(jacobian_product, carefully, *arrays, temperature, result)
+    product = np.empty(logits.shape, logits.dtype)
+    kernel = probabilities.jacobian_product
+    _compute(kernel, slow, temperature, Results(product), (logits,), (vector,))
+    return product
 
 
 def log_softmax_vjp(logits: Array, vector: Array, temperature: float) -> Array:
     """Return (g - q sum(g))/T for the `vector` g."""
 
-    def carefully(some: Array, factors: Array) -> Array:
-        probs = accurate.probabilities(accurate.scaled_logits(some, temperature))
-        return (factors - probs * factors.sum(axis=-1, keepdims=True)) / temperature
+    def slow(some: Array, factors: Array) -> tuple[Array]:
+        probs = accurate.probabilities(scaled_logits(some, temperature))
+        rest = factors - probs * factors.sum(axis=-1, keepdims=True)
+        return (rest / temperature,)
 
-    result = np.empty(logits.shape, logits.dtype)
-    arrays = (logits,), (vector,)
-    return _matrix(_log_softmax_vjp, carefully, *arrays, temperature, result)
+    product = np.empty(logits.shape, logits.dtype)
+    kernel = probabilities.log_softmax_vjp
+    _compute(kernel, slow, temperature, Results(product), (logits,), (vector,))
+    return product
 
 
-def losses(logits: Array, targets: Array, temperature: float) -> Array:
+def cross_entropy(logits: Array, targets: Array, temperature: float) -> Array:
     """Return -sum t log q for each row, in float64 or wider."""
+
+    def slow(some: Array, answers: Array) -> tuple[Array]:
+        weights = _as_weights(answers, some)
+        return (accurate.row_losses(scaled_logits(some, temperature), weights),)
+
+    rows = np.empty(logits.shape[:-1], at_least_double(logits))
+    kernel = _loss_kernel(targets, logits)(gradient=False)
+    results = Results(by_row=rows)
+    _compute(kernel, slow, temperature, results, (logits,), (targets,), narrow=True)
+    return rows
+
+
+def cross_entropy_gradient(
+    logits: Array, targets: Array, temperature: float, divisor: int
+) -> Array:
+    """Return (q sum(t) - t)/T over the `divisor`."""
+
+    def slow(some: Array, answers: Array) -> tuple[Array]:
+        scaled, weights = scaled_logits(some, temperature), _as_weights(answers, some)
+        return (accurate.row_gradients(scaled, weights, temperature) / divisor,)
+
+    gradient = np.empty(logits.shape, logits.dtype)
+    kernel = _loss_kernel(targets, logits)(divisor)
+    results = Results(gradient)
+    _compute(kernel, slow, temperature, results, (logits,), (targets,), narrow=True)
+    return gradient
+
+
+def cross_entropy_value_and_gradient(
+    logits: Array,
+    targets: Array,
+    temperature: float,
+    reduction: str,
+    divisor: int,
+    out: Array | None = None,
+    check: Callable[[], object] = lambda: None,
+) -> tuple[Any, Array]:
+    """Return the reduced loss and its gradient, which is in `out` where that can be.
+
+    The values of the logits and targets have not been checked: `check` does so, and is
+    called when a result shows that something may be wrong with them.
+    """
+    has_labels = targets.ndim < logits.ndim
+    usual = _is_usual(logits, temperature)
+    if usual and has_labels and 0 < logits.size <= FEW:
+        few = few_value_and_gradient(logits, targets, temperature, divisor, reduction)
+        if few is not None:
+            return few
+    if has_labels:
+        if targets.min(initial=0) < 0 or targets.max(initial=0) >= logits.shape[-1]:
+            check()
+        targets = targets.astype(np.intp, copy=False)
+
+    def slow(some: Array, answers: Array) -> tuple[Array, Array]:
+        check()
+        scaled, weights = scaled_logits(some, temperature), _as_weights(answers, some)
+        gradients = accurate.row_gradients(scaled, weights, temperature) / divisor
+        return gradients, accurate.row_losses(scaled, weights)
+
+    gradient = out
+    if gradient is None or not _can_be_filled(gradient, logits, targets):
+        gradient = np.empty(logits.shape, logits.dtype)
+    rows = np.empty(logits.shape[:-1], at_least_double(logits))
+    kernel = _loss_kernel(targets, logits)(divisor)
+    results = Results(gradient, rows)
+    _compute(kernel, slow, temperature, results, (logits,), (targets,), narrow=True)
+    return reduce_losses(rows[()], reduction, divisor), gradient
+
+
+def temperature_derivatives(logits: Array, targets: Array, temperature: float) -> Array:
+    """Return dL/dT for each row; NaN where a class that has weight has q = 0."""
+
+    def slow(some: Array, answers: Array) -> tuple[Array]:
+        scaled, weights = scaled_logits(some, temperature), _as_weights(answers, some)
+        return (accurate.temperature_derivatives(scaled, weights) / temperature,)
+
+    rows = np.empty(logits.shape[:-1], at_least_double(logits))
+    kernel = losses.TemperatureDerivative(
+        _loss_kernel(targets, logits)(1 / temperature)
+    )
+    _compute(kernel, slow, temperature, Results(by_row=rows), (logits,), (targets,))
+    return rows
+
+
+def distillation_temperature_derivatives(
+    logits: Array, teacher: Array, temperature: float
+) -> Array:
+    """Return dL/dT for each row, for the targets softmax(v/T); NaN as above."""
+
+    def slow(some: Array, others: Array) -> tuple[Array]:
+        scaled, scaled_teacher = (scaled_logits(x, temperature) for x in (some, others))
+        weights = accurate.probabilities(scaled_teacher)
+        derivatives = accurate.temperature_derivatives(scaled, weights)
+        derivatives += accurate.covariance(
+            weights, scaled_teacher.values, scaled.values
+        )
+        return (derivatives / temperature,)
+
+    rows = np.empty(logits.shape[:-1], at_least_double(logits))
+    kernel = losses.distillation_temperature_derivative
+    _compute(kernel, slow, temperature, Results(by_row=rows), (logits, teacher))
+    return rows
+
+
+def kl_divergence(
+    logits: Array, teacher: Array, temperature: float, factor: float = 1.0
+) -> Array:
+    """Return `factor`^2 KL(p || q) for each row, in float64 or wider."""
+    rows = np.empty(logits.shape[:-1], at_least_double(logits))
+    _compare(logits, teacher, temperature, Results(by_row=rows), factor)
+    return rows
+
+
+def kl_divergence_gradient(
+    logits: Array, teacher: Array, temperature: float, scale: Scale
+) -> Array:
+    """Return `scale` (q - p)."""
+    gradient = np.empty(logits.shape, logits.dtype)
+    _compare(logits, teacher, temperature, Results(gradient), scale=scale)
+    return gradient
+
+
+def kl_divergence_value_and_gradient(
+    logits: Array, teacher: Array, temperature: float, factor: float, scale: Scale
+) -> tuple[Array, Array]:
+    """Return `factor`^2 KL(p || q) for each row, and `scale` (q - p)."""
+    rows = np.empty(logits.shape[:-1], at_least_double(logits))
+    gradient = np.empty(logits.shape, logits.dtype)
+    _compare(logits, teacher, temperature, Results(gradient, rows), factor, scale)
+    return rows, gradient
+
+
+def teacher_gradient(
+    logits: Array, teacher: Array, temperature: float, scale: Scale
+) -> Array:
+    """Return `scale` p (log(p/q) - KL)."""
+
+    def slow(some: Array, others: Array) -> tuple[Array]:
+        pair = two_softmaxes.compare(some, others, temperature)
+        return (scale.of(two_softmaxes.teacher_gradients(pair)),)
+
+    gradient = np.empty(logits.shape, logits.dtype)
+    kernel = divergence.TeacherGradient(scale.as_number())
+    _compute(kernel, slow, temperature, Results(gradient), (logits, teacher))
+    return gradient
+
+
+def _compare(
+    logits: Array,
+    teacher: Array,
+    temperature: float,
+    results: Results,
+    factor: float = 1.0,
+    scale: Scale = UNSCALED,
+) -> None:
+    """Fill in those of `scale` (q - p) and `factor`^2 KL(p || q) that have room."""
+
+    def slow(some: Array, others: Array) -> tuple[Array, ...]:
+        pair = two_softmaxes.compare(some, others, temperature)
+        found = []
+        if results.matrix is not None:
+            found.append(scale.of(pair.difference))
+        if results.by_row is not None:
+            found.append(two_softmaxes.divergences(pair, factor))
+        return tuple(found)
+
+    kernel = divergence.Divergence(factor * factor, scale.as_number())
+    _compute(kernel, slow, temperature, results, (logits, teacher))
+
+
+def _compute(
+    kernel: Callable[..., Array],
+    slow: Callable[..., tuple[Array, ...]],
+    temperature: float,
+    results: Results,
+    logits: tuple[Array, ...],
+    others: tuple[Array, ...] = (),
+    *,
+    narrow: bool = False,
+) -> None:
+    """Fill the results, by the kernel where it can, and else by the slow function."""
+    shape = logits[0].shape
+    batch = Batch(
+        split(temperature),
+        tuple(_in_rows(array, shape) for array in logits),
+        tuple(_in_rows(array, shape) for array in others),
+        None if results.matrix is None else results.matrix.reshape(-1, shape[-1]),
+        None if results.by_row is None else results.by_row.reshape(-1),
+    )
+    left = np.arange(len(batch.logits[0]))
+    if _is_usual(logits[0], temperature):
+        left = fill(kernel, batch, narrow=narrow)
+    places = [array for array in (batch.matrix, batch.by_row) if array is not None]
+    with np.errstate(all="ignore"):
+        for block in row_slices(len(left), shape[-1]):
+            chosen = left[block]
+            rows = (array[chosen] for array in (*batch.logits, *batch.others))
+            for place, found in zip(places, slow(*rows), strict=True):
+                place[chosen] = found
+
+
+def _is_usual(logits: Array, temperature: float) -> bool:
+    """Say whether the kernels take these logits at this T."""
+    extreme = max(temperature, 1 / temperature) > EXTREME_TEMPERATURE
+    return logits.dtype.char in "fd" and logits.dtype.isnative and not extreme
+
+
+def _in_rows(array: Array, shape: tuple[int, ...]) -> Array:
+    """Return the array with its axes of the batch, all but one of `shape`, as one."""
+    rest = array.shape[len(shape) - 1 :]
+    return np.ascontiguousarray(array).reshape(-1, *rest)
+
+
+def _can_be_filled(out: Array, *inputs: Array) -> bool:
+    """Say whether results can be written to `out` before all inputs are read."""
+    shared = any(np.may_share_memory(out, array) for array in inputs)
+    return out.flags.c_contiguous and not shared
+
+
+def _loss_kernel(
+    targets: Array, logits: Array
+) -> type[losses.Labels] | type[losses.Weights]:
+    """Return the kernel for class indices, with an axis fewer, or for weights."""
+    return losses.Labels if targets.ndim < logits.ndim else losses.Weights
+
+
+def _as_weights(targets: Array, logits: Array) -> Array:
+    """Return the targets of some rows as weights t: e_y for a class index y."""
+    if targets.ndim == logits.ndim:
+        return targets
+    weights = np.zeros(logits.shape, logits.real.dtype)
+    weights[np.arange(len(targets)), targets] = 1
+    return weights

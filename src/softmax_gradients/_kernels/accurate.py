@@ -159,6 +159,14 @@ def row_gradients(scaled: Scaled, weights: Array, temperature: float = 1.0) -> A
     return difference / total / temperature
 
 
+def temperature_derivatives(scaled: Scaled, weights: Array) -> Array:
+    """Return T dL/dT of each row; NaN where a class that has weight has q = 0."""
+    lost = (np.isneginf(scaled.values.real) & (weights != 0)).any(axis=-1)
+    gradient = row_gradients(scaled, weights)
+    derivatives = -(gradient * zero_if_masked(scaled.values)).sum(axis=-1)
+    return np.where(lost, np.nan, derivatives)
+
+
 def _nearly_uniform(scaled: Scaled, weights: Array) -> Array:
     """Say of each row whether all its q are near one another, and all its t too."""
     mean = weights.mean(axis=-1, keepdims=True)

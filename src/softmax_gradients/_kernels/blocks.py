@@ -51,12 +51,14 @@ def fill(kernel: Callable[..., Array], batch: Batch, *, narrow: bool = False) ->
         if logits.shape[1] >= LONG_ROW:
             np.setbufsize(SHORT_BUFFER)
         blocks = row_slices(*logits.shape)
-        room = [np.empty_like(array[blocks[0]], "d") for array in batch.logits]
+        size = max((logits[block].size for block in blocks[:1]), default=0)
+        room = [np.empty(size) for _ in batch.logits]
         for block in blocks:
-            good = None
-            if double or narrow:
-                good = _attempt(kernel, batch, block, direct_terms, room)
-            if good is None:
+            if not (double or narrow):
+                again.append(block)
+                continue
+            good = _attempt(kernel, batch, block, direct_terms, room)
+            if not good.any():
                 again.append(block)
             elif not good.all():
                 again.append(block.start + np.flatnonzero(~good))
@@ -78,8 +80,8 @@ def _attempt(
     chosen: Chosen,
     exponentials: Callable[[Array, Temperature, Array], Terms | None],
     room: list[Array],
-) -> Array | None:
-    """Run the kernel on the chosen rows; None says that these exponentials fail."""
+) -> Array:
+    """Run the kernel on the chosen rows, and return which of them came out right."""
     matrix, by_row = batch.matrix, batch.by_row
     dtype = np.dtype("d")
     if exponentials is direct_terms:
@@ -90,12 +92,12 @@ def _attempt(
     terms: list[Terms] = []
     for logits, empty in zip(batch.logits, room, strict=True):
         some = logits[chosen]
-        out = empty.reshape(-1).view(dtype)[: some.size].reshape(some.shape)
+        out = empty.view(dtype)[: some.size].reshape(some.shape)
         if target is not None and not terms:
             out = target
         found = exponentials(some, batch.temperature, out)
         if found is None:
-            return None
+            return np.zeros(len(some), bool)
         terms.append(found)
     values = terms[0].values
     others = [array[chosen] for array in batch.others]

@@ -23,13 +23,20 @@ from .._inputs import Array
 from .compensated import two_difference
 from .exponentials import Terms
 from .losses import MASKED
-from .sums import column, row_products, row_sums
+from .sums import column, flat_index, row_products, row_sums
 
 # e^x - 1 - x is taken as a difference where |x| is above this.
 CLOSE = 0.5
 
+# p (e^x - 1) is taken as q - p where x is above this.
+FAR = 2.0
+
 # Rows with a smaller divergence need that difference in another way.
-SMALL_DIVERGENCE = 0.1
+SMALL_DIVERGENCE = 0.3
+
+# A divergence below the one, or a sum M above the other, asks for more care.
+NEARLY_EQUAL = 1e-14
+LARGE_ERROR = 1e-15
 
 # Squares of x below this lose digits.
 LEAST_DIVERGENCE = 1e-280
@@ -53,7 +60,10 @@ class Divergence:
         self.factor = factor
         self.slope = slope
 
-    def __call__(self, student: Terms, teacher: Terms, losses: Array) -> Array:
+    def __call__(
+        self, student: Terms, teacher: Terms, losses: Array | None = None
+    ) -> Array:
+        losses = np.empty(len(student.logits)) if losses is None else losses
         good, pair = _compare(student, teacher, losses)
         np.multiply(pair.difference, self.slope, out=student.values)
         good &= losses > LEAST_DIVERGENCE
@@ -80,9 +90,7 @@ class TeacherGradient:
         return good & (losses > LEAST_DIVERGENCE) & np.isfinite(losses)
 
 
-def _compare(
-    student: Terms, teacher: Terms, divergences: Array
-) -> tuple[Array, Pair]:
+def _compare(student: Terms, teacher: Terms, divergences: Array) -> tuple[Array, Pair]:
     """Return which rows came out right, and the pair; fill the divergences."""
     q, p = student.values, teacher.values
     student_sums, teacher_sums = row_sums(q), row_sums(p)
@@ -97,12 +105,9 @@ def _compare(
     log_ratio /= temperature
     pair, error = _with_differences(q, p, log_ratio)
     _fill_divergences(pair, divergences)
-    # z - v was rounded before a large shared number went, and 1 + M is not 1.
     rough = abs(shared) > 8 * np.sqrt(2 * divergences)
-    if (rough | (abs(error) > 1e-15)).any():
-        log_ratio += two_difference(z, v)[1] / temperature
-        log_ratio -= column(np.log1p(error), log_ratio)
-        pair, _ = _with_differences(q, p, log_ratio)
+    if (rough | (abs(error) > LARGE_ERROR) | (divergences < NEARLY_EQUAL)).any():
+        pair, _ = _with_differences(q, p, _refined(pair, q, z, v, temperature))
         _fill_divergences(pair, divergences)
     if student.logits.min() == -np.inf:
         masked = (student.logits == -np.inf) & (p > 0)
@@ -111,12 +116,42 @@ def _compare(
     return good, pair
 
 
+def _refined(
+    pair: Pair, q: Array, z: Array, v: Array, temperature: float
+) -> Array:
+    """Return log(q/p) with the digits that a large shared number, or a sure p, took.
+
+    Let d be (z - v)/T minus a number that is the same for all classes, and
+    M = sum_j p_j (e^(d_j) - 1). Then log(q_i/p_i) = d_i - log(1 + M), and all digits
+    hold if d is about as small as log(q/p): it is counted from a class k that has much
+    weight in both p and q.
+    """
+    p = pair.teacher_probs
+    weight = np.minimum(q, p)
+    k = flat_index(weight.argmax(axis=-1), p)
+    ratio = q.reshape(-1)[k] / p.reshape(-1)[k]
+    # Count from d_k = 0 if q_k is near p_k, and from d_k = log(q_k/p_k) if not.
+    near = abs(np.log(ratio)) <= 1
+    rest, start = np.where(near, ratio, 1), np.where(near, 0, np.log(ratio))
+    d, dropped = two_difference(z, v)
+    d -= column(d.reshape(-1)[k], d)
+    d += dropped - column(dropped.reshape(-1)[k], d)
+    d /= temperature
+    d += column(start, d)
+    terms = np.expm1(d)
+    terms *= p
+    np.subtract(q / column(rest, q), p, out=terms, where=d > FAR)
+    d -= column(np.log1p(row_sums(terms)), d)
+    # Without such a class the divergence is large, and hides what was dropped.
+    return np.where(column(weight.reshape(-1)[k], d) > 1e-200, d, pair.log_ratio)
+
+
 def _with_differences(q: Array, p: Array, log_ratio: Array) -> tuple[Pair, Array]:
     """Return the pair, q - p corrected by the error M of the log-ratio, and M."""
     difference = np.expm1(log_ratio)
     difference *= p
-    # An error of x counts times e^x.
-    np.subtract(q, p, out=difference, where=abs(log_ratio) > 1)
+    # e^x multiplies the rounding error of x by x.
+    np.subtract(q, p, out=difference, where=log_ratio > FAR)
     error = row_sums(difference)
     difference -= p * column(error, p)
     return Pair(p, difference, log_ratio), error
@@ -140,4 +175,3 @@ def _fill_divergences(pair: Pair, divergences: Array) -> None:
         series *= 0.5
         np.multiply(series, probs, out=terms, where=close)
         divergences[...] = row_sums(terms)
-

@@ -63,11 +63,18 @@ class Terms(NamedTuple):
     log_factor: Array | float  # log c, one a row or one for all
     temperature: Temperature
     least: float  # where a row adds up to less, digits may be lost
+    is_shifted: bool = False
 
-    def are_good(self, totals: Array) -> Array:
-        """Say of each row's sum whether all its digits hold. A NaN's do not."""
-        most = 1e20 if self.values.dtype.char == "f" else 1e200
-        return (totals >= self.least) & (totals < most)
+    def are_good(self, totals: Array, others: Array | None = None) -> Array:
+        """Say of each row's sum whether all its digits hold. A NaN's do not.
+
+        So too of the sum of all the others but one, where that is a result.
+        """
+        narrow = self.values.dtype.char == "f"
+        good = (totals >= self.least) & (totals < (1e20 if narrow else 1e200))
+        if others is None or self.is_shifted:
+            return good
+        return good & (others > (1e-30 if narrow else 1e-280))
 
 
 def split(temperature: float) -> Temperature:
@@ -119,9 +126,10 @@ def shifted_terms(logits: Array, temperature: Temperature, out: Array) -> Terms:
     if logits.dtype.char == "f":
         exponents -= column(shifts, exponents)
         np.exp(exponents, out=out)
-        return Terms(wide, out, -shifts, temperature, ALWAYS)
+        return Terms(wide, out, -shifts, temperature, ALWAYS, True)
     _compensated(finite, exponents, temperature, shifts)
-    return Terms(wide, out, temperature.logarithm - shifts, temperature, ALWAYS)
+    factor = temperature.logarithm - shifts
+    return Terms(wide, out, factor, temperature, ALWAYS, True)
 
 
 def _are_near(exponents: Array) -> bool:

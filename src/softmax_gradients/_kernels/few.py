@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .._inputs import Array
-from .exponentials import HIGHEST, NORMAL, PLAIN
+from .exponentials import HIGHEST, PLAIN
 
 # Up to here plain Python is faster than the calls of NumPy.
 FEW = 128

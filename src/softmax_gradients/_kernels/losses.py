@@ -35,7 +35,10 @@ class Labels:
         self.divisor = divisor
         self.gradient = gradient
 
-    def __call__(self, terms: Terms, labels: Array, losses: Array) -> Array:
+    def __call__(
+        self, terms: Terms, labels: Array, losses: Array | None = None
+    ) -> Array:
+        losses = np.empty(len(labels)) if losses is None else losses
         values = terms.values
         entries, target = values.reshape(-1), flat_index(labels, values)
         at_target = entries[target].astype(np.float64, copy=False)
@@ -55,7 +58,7 @@ class Labels:
             entries[target] = -others
             unit = terms.temperature.value * self.divisor
             values *= column(1 / (totals * unit), values)
-        return terms.are_good(totals)
+        return terms.are_good(totals, others)
 
 
 class WeightSums(NamedTuple):
@@ -76,13 +79,17 @@ class Weights:
         self.divisor = divisor
         self.gradient = gradient
 
-    def __call__(self, terms: Terms, weights: Array, losses: Array) -> Array:
+    def __call__(
+        self, terms: Terms, weights: Array, losses: Array | None = None
+    ) -> Array:
+        losses = np.empty(len(weights)) if losses is None else losses
         temperature = terms.temperature.value
         logits, sums = _add_up(terms, weights)
         distances = _distances(logits, weights, sums)
         losses[...] = distances / temperature
         losses += sums.weight * np.log1p(sums.others / sums.at_largest)
-        good = terms.are_good(sums.at_largest + sums.others) & np.isfinite(losses)
+        totals = sums.at_largest + sums.others
+        good = terms.are_good(totals, sums.others) & np.isfinite(losses)
         if self.gradient:
             good &= ~_are_uniform(logits, weights, sums, temperature)
             _subtract_weights(terms, weights, sums, temperature * self.divisor)
@@ -172,10 +179,35 @@ class TemperatureDerivative:
         self.kernel = kernel
 
     def __call__(self, terms: Terms, targets: Array, derivatives: Array) -> Array:
-        good = self.kernel(terms, targets, np.empty(len(derivatives)))
+        losses = np.empty(len(derivatives))
+        good = self.kernel(terms, targets, losses) & np.isfinite(losses)
         derivatives[...] = -row_products(terms.values, gaps_below_largest(terms))
-        derivatives /= terms.temperature.value
+        derivatives /= terms.temperature.value**2
         return good
+
+
+def distillation_temperature_derivative(
+    student: Terms, teacher: Terms, derivatives: Array
+) -> Array:
+    """Add Cov_p(v, z)/T^3 to dL/dT against the targets p = softmax(v/T)."""
+    probs, temperature = teacher.values, teacher.temperature.value
+    totals = row_sums(probs)
+    probs *= column(1 / totals, probs)
+    kernel = TemperatureDerivative(Weights(1 / temperature))
+    good = kernel(student, probs, derivatives) & teacher.are_good(totals)
+    covariances = _covariances(
+        probs, gaps_below_largest(teacher), gaps_below_largest(student)
+    )
+    derivatives += covariances / temperature**3
+    return good
+
+
+def _covariances(probs: Array, first: Array, second: Array) -> Array:
+    """Return the covariance of two arrays under `probs`, for each row."""
+    for values in (first, second):
+        values -= column(row_products(probs, values), values)
+    first *= probs
+    return row_products(first, second)
 
 
 def gaps_below_largest(terms: Terms) -> Array:

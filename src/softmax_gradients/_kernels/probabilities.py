@@ -33,7 +33,7 @@ def log_softmax(terms: Terms) -> Array:
     np.subtract(logits, column(peaks, values), out=values)
     divide(values, terms.temperature)
     values -= column(np.log1p(others / at_largest), values)
-    return terms.are_good(at_largest + others)
+    return terms.are_good(at_largest + others, others)
 
 
 def jacobian_product(terms: Terms, vector: Array) -> Array:
@@ -42,7 +42,7 @@ def jacobian_product(terms: Terms, vector: Array) -> Array:
     totals = row_sums(values)
     mean = row_products(values, vector) / totals
     values *= vector - column(mean, values)
-    values *= column(1 / (totals * temperature.value), values)
+    values *= column(1 / (totals * terms.temperature.value), values)
     return terms.are_good(totals) & is_moderate(vector)
 
 
@@ -67,4 +67,4 @@ def divide(values: Array, temperature: Temperature) -> None:
 
 def is_moderate(vector: Array) -> bool:
     """Say whether products with an exponential cannot overflow."""
-    return bool(-HUGE < vector.min() and vector.max() < HUGE)
+    return bool(vector.min() > -HUGE and vector.max() < HUGE)

@@ -15,6 +15,10 @@ from .accurate import (
 from .compensated import finite_or_zero, two_difference
 
 
+# A smaller q or p may have lost digits.
+LEAST_WEIGHT = 1e-290
+
+
 class Comparison(NamedTuple):
     """A student beside a teacher: p, q - p and log(q/p) of some rows."""
 
@@ -52,8 +56,9 @@ def compare(logits: Array, teacher: Array, temperature: float) -> Comparison:
         # p e^d, where d is not small, is q times 1 + M, and that is p_k/q_k or 1.
         terms = _excess(teacher_probs, d, probs / ratio_left)
         log_ratio = d - np.log1p(terms.sum(axis=-1, keepdims=True))
-        counted = np.isfinite(start + _entry(gap, shared))
-        if not counted.all():  # no class has both q > 0 and p > 0
+        weight = np.minimum(_entry(probs, shared), _entry(teacher_probs, shared))
+        counted = np.isfinite(start + _entry(gap, shared)) & (weight > LEAST_WEIGHT)
+        if not counted.all():  # no class has weight in both q and p
             far = log_probabilities(scaled) - log_probabilities(scaled_teacher)
             log_ratio = np.where(counted, log_ratio, far)
             log_ratio = np.where(np.isnan(log_ratio), 0, log_ratio)
