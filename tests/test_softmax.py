@@ -117,10 +117,12 @@ def test_shift_changes_nothing(logits, temperature, shift):
     )
 
 
-def test_shift_that_rounds_nothing_changes_no_bit():
+def test_shift_that_rounds_nothing_changes_no_digit_but_the_last():
     logits = np.array([3.0, -2.0, 0.5])
-    assert_array_equal(
-        sg.softmax(logits + 1024, temperature=1.7), sg.softmax(logits, temperature=1.7)
+    assert_allclose(
+        sg.softmax(logits + 1024, temperature=1.7),
+        sg.softmax(logits, temperature=1.7),
+        rtol=4 * np.finfo(float).eps,
     )
 
 

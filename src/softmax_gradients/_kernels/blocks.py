@@ -1,12 +1,12 @@
 """Working through a batch a few rows at a time, while they are in the cache."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .._inputs import Array
-from .exponentials import Temperature, Terms, direct_terms, shifted_terms
+from .exponentials import Scratch, Temperature, Terms, direct_terms, shifted_terms
 
 # 256 KB of float64: a block and its temporary arrays stay in a processor's cache.
 BLOCK = 2**15
@@ -52,18 +52,18 @@ def fill(kernel: Callable[..., Array], batch: Batch, *, narrow: bool = False) ->
             np.setbufsize(SHORT_BUFFER)
         blocks = row_slices(*logits.shape)
         size = max((logits[block].size for block in blocks[:1]), default=0)
-        room = [np.empty(size) for _ in batch.logits]
+        scratch = [Scratch(size) for _ in batch.logits]
         for block in blocks:
             if not (double or narrow):
                 again.append(block)
                 continue
-            good = _attempt(kernel, batch, block, direct_terms, room)
+            good = _attempt(kernel, batch, block, direct_terms, scratch)
             if not good.any():
                 again.append(block)
             elif not good.all():
                 again.append(block.start + np.flatnonzero(~good))
         for chosen in again:
-            good = _attempt(kernel, batch, chosen, shifted_terms, room)
+            good = _attempt(kernel, batch, chosen, shifted_terms, scratch)
             left.append(np.arange(len(logits))[chosen][~good])
     return np.concatenate(left) if left else np.empty(0, np.intp)
 
@@ -78,8 +78,8 @@ def _attempt(
     kernel: Callable[..., Array],
     batch: Batch,
     chosen: Chosen,
-    exponentials: Callable[[Array, Temperature, Array], Terms | None],
-    room: list[Array],
+    exponentials: Callable[[Array, Temperature, Array, Scratch], Terms | None],
+    scratch: list[Scratch],
 ) -> Array:
     """Run the kernel on the chosen rows, and return which of them came out right."""
     matrix, by_row = batch.matrix, batch.by_row
@@ -90,21 +90,17 @@ def _attempt(
     if matrix is not None and isinstance(chosen, slice) and matrix.dtype == dtype:
         target = matrix[chosen]
     terms: list[Terms] = []
-    for logits, empty in zip(batch.logits, room, strict=True):
+    for logits, own in zip(batch.logits, scratch, strict=True):
         some = logits[chosen]
-        out = empty.view(dtype)[: some.size].reshape(some.shape)
+        out = own.like(some, "exponentials", dtype.char)
         if target is not None and not terms:
             out = target
-        found = exponentials(some, batch.temperature, out)
+        found = exponentials(some, batch.temperature, out, own)
         if found is None:
             return np.zeros(len(some), bool)
         terms.append(found)
     values = terms[0].values
-    others = [array[chosen] for array in batch.others]
-    others = [
-        array.astype(dtype, copy=False) if array.dtype.kind == "f" else array
-        for array in others
-    ]
+    others = [_in_type(array[chosen], dtype, scratch[0]) for array in batch.others]
     rows = [] if by_row is None else [by_row[chosen]]
     good = kernel(*terms, *others, *rows)
     if matrix is not None and target is None:
@@ -112,3 +108,12 @@ def _attempt(
     if by_row is not None and not isinstance(chosen, slice):
         by_row[chosen] = rows[0]
     return good
+
+
+def _in_type(array: Array, dtype: np.dtype[Any], scratch: Scratch) -> Array:
+    """Return weights or a vector in the exponentials' type, and labels as they are."""
+    if array.dtype.kind != "f" or array.dtype == dtype:
+        return array
+    room = scratch.like(array, "argument", dtype.char)
+    room[...] = array
+    return room

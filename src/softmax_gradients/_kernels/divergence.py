@@ -15,20 +15,21 @@ is 0, and what is found instead is the error: x - log(1 + M) is log(q/p). The su
 hardly depends on the shared number: its derivative is M.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 
 from .._inputs import Array
 from .compensated import two_difference
-from .exponentials import Terms
+from .exponentials import Scratch, Terms
 from .losses import MASKED
 from .sums import column, flat_index, row_products, row_sums
 
 # e^x - 1 - x is taken as a difference where |x| is above this.
 CLOSE = 0.5
 
-# p (e^x - 1) is taken as q - p where x is above this.
+# p (e^x - 1) is taken from q where x is above this.
 FAR = 2.0
 
 # Rows with a smaller divergence need that difference in another way.
@@ -41,8 +42,8 @@ LARGE_ERROR = 1e-15
 # Squares of x below this lose digits.
 LEAST_DIVERGENCE = 1e-280
 
-# 2/(n + 2)!, for the series of (e^x - 1 - x) / (x^2 / 2): 2/16! 2^-14 is below 1e-17.
-COEFFICIENTS = np.cumprod([1.0, *(1 / n for n in range(3, 17))])
+# 1/2!, 1/3!, ...: the next, over 2^15, is below the last digit of 1/2.
+COEFFICIENTS = [1 / math.factorial(n) for n in range(2, 16)]
 
 
 class Pair(NamedTuple):
@@ -84,7 +85,8 @@ class TeacherGradient:
         largest = probs.argmax(axis=-1)
         at_largest = log_ratio[np.arange(len(largest)), largest]
         values = np.subtract(column(at_largest, log_ratio), log_ratio, out=log_ratio)
-        values -= column(row_products(probs, values), values)
+        room = student.scratch.like(values, "products")
+        values -= column(row_products(probs, values, room), values)
         values *= probs
         np.multiply(values, self.slope, out=student.values)
         return good & (losses > LEAST_DIVERGENCE) & np.isfinite(losses)
@@ -98,17 +100,22 @@ def _compare(student: Terms, teacher: Terms, divergences: Array) -> tuple[Array,
     p *= column(1 / teacher_sums, p)
     factors = np.subtract(teacher.log_factor, student.log_factor)
     shared = np.log(teacher_sums / student_sums) - factors
-    z, v = (np.maximum(terms.logits, MASKED) for terms in (student, teacher))
-    temperature = student.temperature.value
-    log_ratio = z - v
+    temperature, scratch = student.temperature.value, student.scratch
+    z, v = (_unmasked(terms, name) for terms, name in ((student, "z"), (teacher, "v")))
+    log_ratio = np.subtract(z, v, out=scratch.like(p, "ratio"))
     log_ratio += column(shared * temperature, log_ratio)
     log_ratio /= temperature
-    pair, error = _with_differences(q, p, log_ratio)
-    _fill_divergences(pair, divergences)
+    pair, error = _with_differences(q, p, log_ratio, scratch)
+    divergences[...] = _divergences(pair, scratch)
     rough = abs(shared) > 8 * np.sqrt(2 * divergences)
-    if (rough | (abs(error) > LARGE_ERROR) | (divergences < NEARLY_EQUAL)).any():
-        pair, _ = _with_differences(q, p, _refined(pair, q, z, v, temperature))
-        _fill_divergences(pair, divergences)
+    rough |= (abs(error) > LARGE_ERROR) | (divergences < NEARLY_EQUAL)
+    rows = np.flatnonzero(rough)
+    if len(rows):
+        room = Scratch(z[rows].size)
+        x = _refined(q[rows], p[rows], log_ratio[rows], z[rows], v[rows], temperature)
+        refined, _ = _with_differences(q[rows], p[rows], x, room)
+        log_ratio[rows], pair.difference[rows] = x, refined.difference
+        divergences[rows] = _divergences(refined, room)
     if student.logits.min() == -np.inf:
         masked = (student.logits == -np.inf) & (p > 0)
         divergences[masked.any(axis=-1)] = np.inf
@@ -117,7 +124,7 @@ def _compare(student: Terms, teacher: Terms, divergences: Array) -> tuple[Array,
 
 
 def _refined(
-    pair: Pair, q: Array, z: Array, v: Array, temperature: float
+    q: Array, p: Array, rough: Array, z: Array, v: Array, temperature: float
 ) -> Array:
     """Return log(q/p) with the digits that a large shared number, or a sure p, took.
 
@@ -126,7 +133,6 @@ def _refined(
     hold if d is about as small as log(q/p): it is counted from a class k that has much
     weight in both p and q.
     """
-    p = pair.teacher_probs
     weight = np.minimum(q, p)
     k = flat_index(weight.argmax(axis=-1), p)
     ratio = q.reshape(-1)[k] / p.reshape(-1)[k]
@@ -143,35 +149,52 @@ def _refined(
     np.subtract(q / column(rest, q), p, out=terms, where=d > FAR)
     d -= column(np.log1p(row_sums(terms)), d)
     # Without such a class the divergence is large, and hides what was dropped.
-    return np.where(column(weight.reshape(-1)[k], d) > 1e-200, d, pair.log_ratio)
+    return np.where(column(weight.reshape(-1)[k], d) > 1e-200, d, rough)
 
 
-def _with_differences(q: Array, p: Array, log_ratio: Array) -> tuple[Pair, Array]:
+def _unmasked(terms: Terms, name: str) -> Array:
+    """Return the logits with a finite number for -inf."""
+    if terms.logits.min() > -np.inf:
+        return terms.logits
+    return np.maximum(terms.logits, MASKED, out=terms.scratch.like(terms.values, name))
+
+
+def _with_differences(
+    q: Array, p: Array, log_ratio: Array, scratch: Scratch
+) -> tuple[Pair, Array]:
     """Return the pair, q - p corrected by the error M of the log-ratio, and M."""
-    difference = np.expm1(log_ratio)
+    difference = np.minimum(log_ratio, FAR, out=scratch.like(p, "difference"))
+    np.expm1(difference, out=difference)
     difference *= p
-    # e^x multiplies the rounding error of x by x.
-    np.subtract(q, p, out=difference, where=log_ratio > FAR)
+    # e^x multiplies the rounding error of x by x: above x = 2, q - p e^2 is added.
+    beyond = np.multiply(p, -math.exp(FAR), out=scratch.like(p, "products"))
+    beyond += q
+    difference += np.maximum(beyond, 0, out=beyond)
     error = row_sums(difference)
-    difference -= p * column(error, p)
+    product = scratch.like(p, "products")
+    difference -= np.multiply(p, column(error, p), out=product)
     return Pair(p, difference, log_ratio), error
 
 
-def _fill_divergences(pair: Pair, divergences: Array) -> None:
-    """Fill in sum_j p_j (e^(x_j) - 1 - x_j) for each row."""
+def _divergences(pair: Pair, scratch: Scratch) -> Array:
+    """Return sum_j p_j (e^(x_j) - 1 - x_j) for each row."""
     probs, difference, log_ratio = pair
-    terms = probs * log_ratio
+    terms = scratch.like(probs, "products")
+    np.multiply(probs, log_ratio, out=terms)
     np.subtract(difference, terms, out=terms)
-    divergences[...] = row_sums(terms)
+    divergences = row_sums(terms)
     if divergences.min() < SMALL_DIVERGENCE:
-        close = abs(log_ratio) <= CLOSE
-        x = np.where(close, log_ratio, 0)
-        series = np.full_like(x, COEFFICIENTS[-1])
+        # (e^x - 1 - x) = x^2/2 (1 + x/3 (1 + x/4 (...))), up to |x| = 1/2.
+        close = scratch.like(probs, "close")
+        np.clip(log_ratio, -CLOSE, CLOSE, out=close)
+        series = scratch.like(probs, "series")
+        series[...] = COEFFICIENTS[-1]
         for coefficient in COEFFICIENTS[-2::-1]:
-            series *= x
+            series *= close
             series += coefficient
-        series *= x
-        series *= x
-        series *= 0.5
-        np.multiply(series, probs, out=terms, where=close)
-        divergences[...] = row_sums(terms)
+        series *= close
+        series *= close
+        series *= probs
+        np.copyto(terms, series, where=close == log_ratio)
+        divergences = row_sums(terms)
+    return divergences

@@ -6,11 +6,11 @@ where T is a power of two, since then s is exact. Elsewhere the exponential is
 *compensated*. Let s be z/T rounded to a multiple of 2^-27, and T = T_h + T_l with
 T_h of 14 bits. Then
 
-    T e^(z/T) = e^s (T + r),    r = z - s T = (z - s T_h) - s T_l,
+    e^(z/T) = e^s + e^s r/T,    r = z - s T = (z - s T_h) - s T_l,
 
-up to r^2/T, which is below 2^-56 T. The factor T cancels in every quotient. For
-|s| <= 2^12, s has at most 39 bits, so that s T_h, of 53 bits, is exact. What follows it
-is below 2^-2 T, and the two roundings there are below a quarter of that of T + r.
+up to (r/T)^2 / 2, which is below 2^-56. For |s| <= 2^12, s has at most 39 bits, so that
+s T_h, of 53 bits, is exact. What follows it is below 2^-2 T, and what the two roundings
+there change in r/T is below a quarter of the last digit of 1.
 
 Rows whose exponentials leave the range of floats are *shifted*: a whole number is
 subtracted from s. Both are multiples of 2^-27 and below 2^13, so that this is exact.
@@ -22,10 +22,14 @@ from typing import NamedTuple
 import numpy as np
 
 from .._inputs import Array
-from .sums import column
+from .compensated import two_quotient
+from .sums import column, flat_index, row_sums
 
-# Up to here an exponent may be rounded.
-PLAIN = 4.0
+# Up to here an exponent may be rounded. A float32's exponential is less accurate.
+PLAIN = {"f": 1.0, "d": 4.0}
+
+# Where at most one in so many is larger, those few are corrected one by one.
+FEW_FAR = 40
 
 # Adding and subtracting this rounds to a multiple of 2^-27.
 TO_GRID = 1.5 * 2.0**25
@@ -38,20 +42,38 @@ PEAK, DEPTH, FARTHEST = 340.0, 800.0, 3000.0
 # Rows whose largest exponent is outside are not worth an exponential without a shift.
 LOWEST, HIGHEST = -20.0, {"f": 30.0, "d": PEAK}
 
-# Above this e^s is a normal number, and so is T e^s for all T that are taken.
-NORMAL = -600.0
+# Every so many rows one is looked at first, to choose a way for the block.
+SAMPLED = 16
 
 # A row that adds up to less might lose products with its exponentials to underflow.
 ALWAYS = 1e-20
 
 
+class Scratch:
+    """Arrays of a block's size by name, allocated once.
+
+    The pages of a new array cost more time than to compute with it.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._arrays: dict[str, Array] = {}
+
+    def like(self, block: Array, name: str, dtype: str | None = None) -> Array:
+        """Return room of the shape of `block`, and of its type unless one is given."""
+        array = self._arrays.get(name)
+        if array is None:
+            array = self._arrays[name] = np.empty(self._size)
+        room = array.view(dtype or block.dtype)[: block.size]
+        return room.reshape(block.shape)
+
+
 class Temperature(NamedTuple):
-    """T = T_h + T_l, its logarithm, and whether z/T rounds."""
+    """T = T_h + T_l, and whether z/T rounds."""
 
     value: float
     head: float
     rest: float
-    logarithm: float
     is_exact: bool  # T is a power of two
 
 
@@ -60,9 +82,10 @@ class Terms(NamedTuple):
 
     logits: Array
     values: Array  # c e^(z/T)
-    log_factor: Array | float  # log c, one a row or one for all
+    log_factor: Array | float  # log c, a whole number for each row, or 0
     temperature: Temperature
     least: float  # where a row adds up to less, digits may be lost
+    scratch: Scratch
     is_shifted: bool = False
 
     def are_good(self, totals: Array, others: Array | None = None) -> Array:
@@ -76,86 +99,137 @@ class Terms(NamedTuple):
             return good
         return good & (others > (1e-30 if narrow else 1e-280))
 
+    def sums(self, values: Array) -> Array:
+        """Return the sums of the rows of some of the exponentials.
+
+        Compensated exponentials leave fewer digits to spare: then the largest meets the
+        sum of the others last.
+        """
+        if self.temperature.is_exact:
+            return row_sums(values)
+        entries = values.reshape(-1)
+        largest = flat_index(values.argmax(axis=-1), values)
+        at_largest = entries[largest]
+        entries[largest] = 0
+        sums = row_sums(values) + at_largest
+        entries[largest] = at_largest
+        return sums
+
+    def divide(self, divisors: Array) -> None:
+        """Divide each row by a number, in place.
+
+        A quotient is rounded once, a product with the reciprocal twice but sooner.
+        """
+        values = self.values
+        if self.temperature.is_exact:
+            values *= column(1 / divisors, values)
+        else:
+            values /= column(divisors, values)
+
 
 def split(temperature: float) -> Temperature:
     """Return T and its parts."""
     mantissa, exponent = math.frexp(temperature)
     head = math.ldexp(round(math.ldexp(mantissa, HEAD_BITS)), exponent - HEAD_BITS)
-    logarithm, is_exact = math.log(temperature), mantissa == 0.5
-    return Temperature(temperature, head, temperature - head, logarithm, is_exact)
+    return Temperature(temperature, head, temperature - head, mantissa == 0.5)
 
 
-def direct_terms(logits: Array, temperature: Temperature, out: Array) -> Terms | None:
+def direct_terms(
+    logits: Array, temperature: Temperature, out: Array, scratch: Scratch
+) -> Terms | None:
     """Write the exponentials into `out`; None says that most rows need a shift."""
     value, char = temperature.value, out.dtype.char
-    peaks = logits[::16].max(axis=-1)  # of some rows
+    sample = logits[::SAMPLED]
+    peaks = sample.max(axis=-1)
     outside = (peaks > HIGHEST[char] * value) | (peaks < LOWEST * value)
     if 2 * np.count_nonzero(outside) > len(peaks):
         return None
+    # e^s may be below the normal numbers, and is divided by the sum times T.
+    least = 0.5 * max(1, 1 / value)
     if temperature.is_exact:
         exponents = logits if value == 1 else np.multiply(logits, 1 / value, out=out)
         np.exp(exponents, out=out)
-        # e^s may be below the normal numbers, and is divided by the sum times T.
-        return Terms(logits, out, 0.0, temperature, 0.5 * max(1, 1 / value))
-    exponents = np.divide(logits, value, out=out)
-    if _are_near(exponents):
-        np.exp(exponents, out=out)
-        return Terms(logits, out, 0.0, temperature, ALWAYS)
+        return Terms(logits, out, 0.0, temperature, least, scratch)
+    limit = PLAIN[char] * value
+    if len(_far(abs(sample), limit)) * FEW_FAR <= sample.size:
+        far = _far(np.abs(logits, out=out), limit)
+        if len(far) * FEW_FAR <= out.size and not (char == "f" and len(far)):
+            np.divide(logits, value, out=out)
+            np.exp(out, out=out)
+            if len(far):
+                _correct(out, logits, far, value)
+            return Terms(logits, out, 0.0, temperature, ALWAYS, scratch)
     if char == "f":
         return None
-    is_normal = exponents.min() > NORMAL
-    least = ALWAYS if is_normal else max(value, 1 / value)
-    _compensated(logits, exponents, temperature, None)
-    return Terms(logits, out, temperature.logarithm, temperature, least)
+    np.multiply(logits, 1 / value, out=out)
+    _compensated(logits, out, temperature, scratch, masked=sample.min() == -np.inf)
+    return Terms(logits, out, 0.0, temperature, least, scratch)
 
 
-def shifted_terms(logits: Array, temperature: Temperature, out: Array) -> Terms:
+def shifted_terms(
+    logits: Array, temperature: Temperature, out: Array, scratch: Scratch
+) -> Terms:
     """Write the exponentials into `out`, in float64, the largest near e^340.
 
     The exponentials of float32 need no more digits than z/T has in float64. Rows that
     are too far away, or hold NaN or +inf, or -inf alone, become NaN.
     """
-    wide = np.asarray(logits, np.float64)
+    wide, value = logits, temperature.value
+    if logits.dtype != out.dtype:
+        wide = scratch.like(out, "logits")
+        wide[...] = logits
     peaks = wide.max(axis=-1)
-    shifts = np.rint(peaks / temperature.value)
+    shifts = np.rint(peaks / value)
     shifts[~(abs(shifts) <= FARTHEST)] = np.nan
     shifts -= PEAK
-    floor = peaks - DEPTH * temperature.value
-    finite = np.maximum(wide, column(floor, wide))
-    exponents = np.divide(finite, temperature.value, out=out)
-    if logits.dtype.char == "f":
-        exponents -= column(shifts, exponents)
-        np.exp(exponents, out=out)
-        return Terms(wide, out, -shifts, temperature, ALWAYS, True)
-    _compensated(finite, exponents, temperature, shifts)
-    factor = temperature.logarithm - shifts
-    return Terms(wide, out, factor, temperature, ALWAYS, True)
+    floor = peaks - DEPTH * value
+    finite = np.maximum(wide, column(floor, wide), out=scratch.like(wide, "finite"))
+    np.multiply(finite, 1 / value, out=out)
+    if wide is logits:
+        _compensated(finite, out, temperature, scratch, shifts)
+    else:
+        out -= column(shifts, out)
+        np.exp(out, out=out)
+    return Terms(wide, out, -shifts, temperature, ALWAYS, scratch, True)
 
 
-def _are_near(exponents: Array) -> bool:
-    """Say whether all exponents but those of masked classes are at most 4 in size."""
-    if not exponents.max() <= PLAIN:
-        return False
-    lowest = exponents.min()
-    if lowest == -np.inf:
-        low = np.count_nonzero(exponents < -PLAIN)
-        return bool(low == np.count_nonzero(exponents == -np.inf))
-    return bool(lowest >= -PLAIN)
+def _far(sizes: Array, limit: float) -> Array:
+    """Return the flat indices of what is above the limit, but for masked classes."""
+    far = np.flatnonzero(sizes > limit)
+    return far[sizes.reshape(-1)[far] < np.inf]
+
+
+def _correct(
+    exponentials: Array, logits: Array, far: Array, temperature: float
+) -> None:
+    """Correct a few exponentials of rounded s = z/T: e^(s + d) is e^s (1 + d)."""
+    _, error = two_quotient(logits.reshape(-1)[far], temperature)
+    exponentials.reshape(-1)[far] *= 1 + error
 
 
 def _compensated(
-    logits: Array, exponents: Array, temperature: Temperature, shifts: Array | None
+    logits: Array,
+    exponents: Array,
+    temperature: Temperature,
+    scratch: Scratch,
+    shifts: Array | None = None,
+    *,
+    masked: bool = False,
 ) -> None:
-    """Turn the exponents z/T into T e^(z/T - shift), in place."""
+    """Turn the exponents z/T into e^(z/T - shift), in place, where T rounds z/T."""
     exponents += TO_GRID
     exponents -= TO_GRID
-    product = exponents * temperature.head
-    factors = np.subtract(logits, product, out=product)
+    rest = scratch.like(exponents, "rest")
+    np.multiply(exponents, temperature.head, out=rest)
+    np.subtract(logits, rest, out=rest)
     if temperature.rest:
-        factors -= exponents * temperature.rest
-    factors += temperature.value
+        product = scratch.like(exponents, "product")
+        rest -= np.multiply(exponents, temperature.rest, out=product)
+    rest *= 1 / temperature.value
+    if masked:  # -inf - -inf, beside an exponential of 0
+        np.fmax(rest, -1, out=rest)
     if shifts is not None:
         exponents -= column(shifts, exponents)
     np.exp(exponents, out=exponents)
-    # A masked class has the exponential 0, but -inf - -inf for a factor.
-    exponents *= np.fmax(factors, 0, out=factors)
+    rest *= exponents
+    exponents += rest

@@ -31,7 +31,7 @@ def few_value_and_gradient(
     exponents z/T that would have to be compensated.
     """
     classes = logits.shape[-1]
-    limit = PLAIN
+    limit = PLAIN["d"]
     if math.frexp(temperature)[0] == 0.5:  # a power of two: z/T does not round
         limit = HIGHEST["d"]
     highest = limit * temperature

@@ -43,7 +43,7 @@ class Labels:
         entries, target = values.reshape(-1), flat_index(labels, values)
         at_target = entries[target].astype(np.float64, copy=False)
         entries[target] = 0
-        others = row_sums(values)
+        others = terms.sums(values)
         totals = at_target + others
         losses[...] = np.log1p(others / at_target)
         is_small = at_target < SMALL * others
@@ -57,7 +57,7 @@ class Labels:
         if self.gradient:
             entries[target] = -others
             unit = terms.temperature.value * self.divisor
-            values *= column(1 / (totals * unit), values)
+            terms.divide(totals * unit)
         return terms.are_good(totals, others)
 
 
@@ -105,11 +105,14 @@ def _add_up(terms: Terms, weights: Array) -> tuple[Array, WeightSums]:
     entries[largest] = 0
     others = row_sums(values)
     entries[largest] = at_largest
-    weight, product = row_sums(weights), row_products(weights, logits)
+    room = terms.scratch.like(values, "products")
+    weight, product = row_sums(weights), row_products(weights, logits, room)
     if np.isnan(product).any():  # a masked class without weight is 0 * -inf
-        logits = np.maximum(logits, MASKED)
-        product = row_products(weights, logits)
-        lost = np.where(values == 0, weights, 0).any(axis=-1)
+        masked = logits == -np.inf
+        lost = np.multiply(weights, masked, out=room).any(axis=-1)
+        logits = terms.scratch.like(values, "unmasked")
+        np.maximum(terms.logits, MASKED, out=logits)
+        product = row_products(weights, logits, room)
         product[lost] = np.nan
     if not weights.min() >= 0:
         product[...] = np.nan
@@ -129,7 +132,7 @@ def _distances(logits: Array, weights: Array, sums: WeightSums) -> Array:
     doubtful = np.flatnonzero(abs(at_peak) > 1.5 * distances)
     if len(doubtful):
         gaps = sums.peak[doubtful, np.newaxis] - logits[doubtful]
-        distances[doubtful] = row_products(weights[doubtful], gaps)
+        distances[doubtful] = row_sums(weights[doubtful] * gaps)
     return distances
 
 
@@ -181,7 +184,8 @@ class TemperatureDerivative:
     def __call__(self, terms: Terms, targets: Array, derivatives: Array) -> Array:
         losses = np.empty(len(derivatives))
         good = self.kernel(terms, targets, losses) & np.isfinite(losses)
-        derivatives[...] = -row_products(terms.values, gaps_below_largest(terms))
+        gaps = _gaps_below_largest(terms, "gaps")
+        derivatives[...] = -row_products(terms.values, gaps, gaps)
         derivatives /= terms.temperature.value**2
         return good
 
@@ -195,23 +199,18 @@ def distillation_temperature_derivative(
     probs *= column(1 / totals, probs)
     kernel = TemperatureDerivative(Weights(1 / temperature))
     good = kernel(student, probs, derivatives) & teacher.are_good(totals)
-    covariances = _covariances(
-        probs, gaps_below_largest(teacher), gaps_below_largest(student)
-    )
-    derivatives += covariances / temperature**3
+    z, v = _gaps_below_largest(student, "z"), _gaps_below_largest(teacher, "v")
+    room = student.scratch.like(probs, "products")
+    for gaps in (z, v):
+        gaps -= column(row_products(probs, gaps, room), gaps)
+    v *= probs
+    derivatives += row_products(z, v, room) / temperature**3
     return good
 
 
-def _covariances(probs: Array, first: Array, second: Array) -> Array:
-    """Return the covariance of two arrays under `probs`, for each row."""
-    for values in (first, second):
-        values -= column(row_products(probs, values), values)
-    first *= probs
-    return row_products(first, second)
-
-
-def gaps_below_largest(terms: Terms) -> Array:
+def _gaps_below_largest(terms: Terms, name: str) -> Array:
     """Return z - max z, with a finite number for a masked class, whose q is 0."""
     peaks = terms.logits.max(axis=-1)
-    gaps = terms.logits - column(peaks, terms.logits)
+    gaps = terms.scratch.like(terms.values, name)
+    np.subtract(terms.logits, column(peaks, gaps), out=gaps)
     return np.maximum(gaps, MASKED, out=gaps)

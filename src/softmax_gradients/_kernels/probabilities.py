@@ -12,9 +12,8 @@ HUGE = 1e100
 
 def softmax(terms: Terms) -> Array:
     """Turn the exponentials into q = e / S."""
-    values = terms.values
-    totals = row_sums(values)
-    values *= column(1 / totals, values)
+    totals = terms.sums(terms.values)
+    terms.divide(totals)
     return terms.are_good(totals)
 
 
@@ -40,8 +39,9 @@ def jacobian_product(terms: Terms, vector: Array) -> Array:
     """Turn the exponentials into J u = q (u - q.u) / T, for the `vector` u."""
     values = terms.values
     totals = row_sums(values)
-    mean = row_products(values, vector) / totals
-    values *= vector - column(mean, values)
+    room = terms.scratch.like(values, "products")
+    mean = row_products(values, vector, room) / totals
+    values *= np.subtract(vector, column(mean, values), out=room)
     values *= column(1 / (totals * terms.temperature.value), values)
     return terms.are_good(totals) & is_moderate(vector)
 

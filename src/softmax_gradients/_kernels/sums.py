@@ -20,9 +20,9 @@ def row_sums(values: Array) -> Array:
     return sums.astype(np.float64, copy=False)
 
 
-def row_products(left: Array, right: Array) -> Array:
-    """Return the inner products of the rows, as float64."""
-    return row_sums(left * right)
+def row_products(left: Array, right: Array, room: Array) -> Array:
+    """Return the inner products of the rows, as float64; `room` holds the terms."""
+    return row_sums(np.multiply(left, right, out=room))
 
 
 def column(values: Array, like: Array) -> Array:

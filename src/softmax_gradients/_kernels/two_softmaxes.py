@@ -14,7 +14,6 @@ from .accurate import (
 )
 from .compensated import finite_or_zero, two_difference
 
-
 # A smaller q or p may have lost digits.
 LEAST_WEIGHT = 1e-290
 

@@ -1,4 +1,4 @@
-"""The fused kernel: the plain functions' results, errors and bounds, only sooner."""
+"""The kernels: every public function's ways beside 50 digits, and what they refuse."""
 
 import mpmath
 import numpy as np
@@ -6,15 +6,12 @@ import pytest
 from numpy.testing import assert_array_equal
 
 import softmax_gradients as sg
+from softmax_gradients import _kernels
+from softmax_gradients._inputs import as_unchecked_logits, as_unchecked_targets
 from softmax_gradients._kernels.few import FEW, few_value_and_gradient
-from softmax_gradients._kernels.fused import (
-    fused_rows,
-    unchecked_logits,
-    unchecked_targets,
-)
 from tests.support.oracles import ExactRow, normwise_ulps, one_hot, ulps
 
-BOUND = 6  # ULP, of the kernel; the plain function it is compared with has its own
+BOUND = 6  # ULP, of the kernel; the function it is compared with has its own
 
 
 def batch(kind, classes, dtype, rows=50):
@@ -165,8 +162,9 @@ def test_a_few_numbers_by_hand():
         ([0.0, -300.0], 0, 1.0),
         ([1.0, 2.0], 2, 1.0),
         ([1.0, 2.0], -1, 1.0),
-        ([1.0, 2.0], 0, 3.0),
-        ([0.0] * (FEW + 1), 0, 1.0),
+        ([13.0, 2.0], 0, 3.0),
+        ([0.0, -13.0], 0, 3.0),
+        ([-424.0, -1564.0, -430.0], 0, 2.0),
     ],
 )
 def test_what_plain_python_leaves_to_others(row, label, temperature):
@@ -174,51 +172,86 @@ def test_what_plain_python_leaves_to_others(row, label, temperature):
     assert few_value_and_gradient(*arguments) is None
 
 
-def test_plain_python_leaves_weights_to_others():
-    logits, weights = np.array([[1.0, 2.0]]), np.array([[0.25, 0.75]])
-    assert few_value_and_gradient(logits, weights, 1.0, 1, "mean") is None
+def with_checks(logits, targets, temperature=1.0, divisor=1, out=None):
+    """Return losses, gradient, and how often the arguments were checked."""
+    checks = []
+    losses, gradient = _kernels.cross_entropy_value_and_gradient(
+        logits,
+        targets,
+        temperature,
+        "none",
+        divisor,
+        out,
+        lambda: checks.append("checked"),
+    )
+    return losses, gradient, len(checks)
+
+
+@pytest.mark.parametrize("rows", [(2,), (1, 2)])
+def test_plain_python_takes_few_labels_and_nothing_else(rows, monkeypatch):
+    taken = []
+
+    def noted(*arguments):
+        taken.append(arguments)
+
+    monkeypatch.setattr(_kernels, "few_value_and_gradient", noted)
+    few = np.zeros((*rows, FEW // 2))
+    with_checks(few, np.zeros(rows, int))
+    assert len(taken) == 1
+    with_checks(few, np.full(few.shape, 1 / few.shape[-1]))
+    with_checks(np.zeros((*rows, FEW)), np.zeros(rows, int))
+    with_checks(few, np.zeros(rows, int), temperature=2.0**30)
+    assert len(taken) == 1
 
 
 def test_values_by_hand():
-    logits = np.log(np.array([[1.0, 2.0, 5.0], [1.0, 1.0, 2.0]]))
-    losses, gradient, left = fused_rows(logits, np.array([2, 0]), 1.0, 1)
-    assert not left.any()
-    np.testing.assert_allclose(losses, [np.log(8 / 5), np.log(4)], rtol=1e-15)
+    logits = np.log(np.array([[1.0, 2.0, 5.0], [1.0, 1.0, 2.0]] * 30))
+    losses, gradient, checks = with_checks(logits, np.array([2, 0] * 30))
+    assert not checks
+    np.testing.assert_allclose(losses[:2], [np.log(8 / 5), np.log(4)], rtol=1e-15)
     expected = [[1 / 8, 2 / 8, -3 / 8], [-3 / 4, 1 / 4, 2 / 4]]
-    np.testing.assert_allclose(gradient, expected, rtol=1e-15)
+    np.testing.assert_allclose(gradient[:2], expected, rtol=1e-15)
 
 
-@pytest.mark.parametrize("far", [900.0, 1e5, 1e9])
-def test_rows_in_range_and_out_of_range_stand_side_by_side(far):
+@pytest.mark.parametrize("temperature", [1.0, 1.7])
+@pytest.mark.parametrize("far", [900.0, 1e3, 2e3])
+def test_rows_in_range_and_out_of_range_stand_side_by_side(far, temperature):
     logits = np.array([[0.0, 1.0], [far, far - 1], [-2.0, 3.0], [-far, -far - 1]])
     for order in ([0, 1, 2, 3], [1, 3, 3, 0]):  # most in range, and most not
-        labels = np.array([0, 1, 1, 0])[order]
-        losses, gradient, left = fused_rows(logits[order], labels, 1.0, 4)
-        assert not left.any()
-        margins = np.array([1.0, 1.0, -5.0, -1.0])[order]
-        np.testing.assert_allclose(losses, np.log1p(np.exp(margins)), rtol=1e-15)
+        labels = np.tile(np.array([0, 1, 1, 0])[order], 100)
+        losses, gradient, checks = with_checks(
+            np.tile(logits[order], (100, 1)), labels, temperature, 4
+        )
+        assert not checks
+        margins = np.array([1.0, 1.0, -5.0, -1.0])[order] / temperature
+        expected = np.log1p(np.exp(np.tile(margins, 100)))
+        np.testing.assert_allclose(losses, expected, rtol=1e-15)
         np.testing.assert_allclose(gradient.sum(axis=1), 0, atol=1e-16)
 
 
-@pytest.mark.parametrize("temperature", [1.7, 2.0**30, 2.0**-30])
-def test_a_temperature_that_would_round_is_left(temperature):
+@pytest.mark.parametrize("temperature", [2.0**30, 2.0**-30])
+def test_an_extreme_temperature_is_not_for_the_kernels(temperature):
     logits, labels = batch(5, 10, np.float64)
-    assert fused_rows(logits, labels, temperature, 1)[2].all()
+    assert with_checks(logits, labels, temperature)[2]
 
 
-@pytest.mark.parametrize("dtype", [complex, np.longdouble])
-def test_other_types_are_left(dtype):
+@pytest.mark.parametrize("dtype", [complex, np.longdouble, ">f8"])
+def test_other_types_are_not_for_the_kernels(dtype):
     logits, labels = batch(5, 10, dtype)
-    assert fused_rows(logits, labels, 1.0, 1)[2].all()
+    assert with_checks(logits, labels)[2]
 
 
-def test_nearly_uniform_rows_of_weights_are_left():
+def test_logits_too_far_away_are_not_for_the_kernels():
+    logits, labels = batch(5, 10, np.float64)
+    assert with_checks(logits + 1e9, labels)[2]
+
+
+def test_nearly_uniform_rows_of_weights_are_not_for_the_kernels():
     rng = np.random.default_rng(5)
     logits = rng.uniform(-0.1, 0.1, (100, 100))
     weights = rng.uniform(0.9, 1.1, (100, 100))
-    weights[50:] = np.eye(100)[:50]
-    left = fused_rows(logits, weights, 1.0, 1)[2]
-    assert_array_equal(left, np.arange(100) < 50)
+    assert with_checks(logits, weights)[2]
+    assert not with_checks(logits, np.eye(100))[2]
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
@@ -256,29 +289,26 @@ def test_the_callers_settings_return_even_after_an_error():
     sg.cross_entropy_value_and_gradient(logits, labels)
     assert (np.geterr(), np.getbufsize()) == before
     with pytest.raises(ValueError, match="class indices from 0 to 199"):
-        fused_rows(logits, labels + 10**6, 1.0, 1)
+        sg.cross_entropy_value_and_gradient(logits, labels + 10**6)
     assert (np.geterr(), np.getbufsize()) == before
 
 
 def test_inputs_stay_as_they_are_and_out_is_used_where_it_can_be():
     logits, labels = batch(700, 100, np.float64)
     kept, out = logits.copy(), np.empty_like(logits)
-    assert fused_rows(logits, labels, 1.0, 1, out)[1] is out
+    assert with_checks(logits, labels, out=out)[1] is out
     assert_array_equal(logits, kept)
-    assert fused_rows(logits, labels, 1.0, 1, logits)[1] is not logits
-    assert fused_rows(logits, labels, 1.0, 1, np.empty((100, 50)).T)[1].shape == (
-        50,
-        100,
-    )
+    assert with_checks(logits, labels, out=logits)[1] is not logits
+    assert with_checks(logits, labels, out=np.empty((100, 50)).T)[1].shape == (50, 100)
     assert_array_equal(logits, kept)
 
 
-def test_arrays_of_the_kernels_types_are_read_later_and_others_now():
+def test_arrays_of_the_kernels_types_are_checked_later_and_others_now():
     logits, labels = batch(5, 10, np.float64)
-    assert unchecked_logits(logits, -1) is logits
-    assert unchecked_logits(logits, 0).shape == (10, 50)
-    assert unchecked_logits([[1, 2]], -1).dtype == np.float64
-    assert unchecked_targets(logits, logits, 1) is logits
-    assert_array_equal(unchecked_targets(labels, logits, -1), labels)
+    assert as_unchecked_logits(logits, -1) is logits
+    assert as_unchecked_logits(logits, 0).shape == (10, 50)
+    assert as_unchecked_logits([[1, 2]], -1).dtype == np.float64
+    assert as_unchecked_targets(logits, logits, 1) is logits
+    assert_array_equal(as_unchecked_targets(labels, logits, -1), labels)
     with pytest.raises(ValueError, match="at least one class"):
-        unchecked_logits(np.empty((3, 0)), -1)
+        as_unchecked_logits(np.empty((3, 0)), -1)
