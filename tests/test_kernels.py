@@ -312,3 +312,80 @@ def test_arrays_of_the_kernels_types_are_checked_later_and_others_now():
     assert_array_equal(as_unchecked_targets(labels, logits, -1), labels)
     with pytest.raises(ValueError, match="at least one class"):
         as_unchecked_logits(np.empty((3, 0)), -1)
+
+
+# Each was, or would have been, a case of its own.
+
+
+@pytest.mark.parametrize("temperature", [1.0, 1.7, 3.0])
+@pytest.mark.parametrize("gap", [700, 730, 740, 745, 750, 2000])
+def test_two_sure_models_that_disagree_have_lost_no_digit(gap, temperature):
+    student = np.array([0.0, gap * temperature])
+    divergence = sg.kl_divergence(student, student[::-1], temperature=temperature)
+    # (p_1 - p_2) gap/T, with p_2 below the last digit of p_1.
+    assert divergence == pytest.approx(student[1] / temperature, rel=4e-16)
+
+
+def test_a_small_row_keeps_an_entry_far_below_the_others():
+    row, options = np.array([-424.0, -1564.0, -430.0]), {"temperature": 2.0}
+    _, gradient = sg.cross_entropy_value_and_gradient(row, 0, **options)
+    with mpmath.workdps(50):
+        expected = ExactRow(row, 2.0).gradient([1, 0, 0])
+        assert ulps(gradient, expected, np.float64) <= BOUND
+
+
+@pytest.mark.parametrize(
+    ("student", "label", "alpha", "loss", "gradient"),
+    [
+        ([0.0, -np.inf], 0, 0.0, 0.0, [0.0, 0.0]),
+        ([0.0, -np.inf, 0.0], 1, 1.0, np.inf, [1 / 6, -1 / 3, 1 / 6]),
+        ([0.0, -np.inf, 0.0], 0, 0.0, np.log(2), [-0.5, 0.0, 0.5]),
+    ],
+)
+def test_a_part_of_weight_zero_counts_as_zero(student, label, alpha, loss, gradient):
+    arguments, options = (student, np.zeros(len(student))), {"alpha": alpha}
+    both = sg.distillation_value_and_gradient(*arguments, labels=label, **options)
+    assert both[0] == sg.distillation_loss(*arguments, labels=label, **options)
+    assert both[0] == pytest.approx(loss)
+    np.testing.assert_allclose(both[1], gradient, rtol=1e-15)
+
+
+def test_a_label_on_a_masked_class_costs_nothing_without_weight():
+    arguments = [0.0, -np.inf], [0.0, -np.inf]
+    assert sg.distillation_loss(*arguments, labels=1, alpha=1.0) == 0
+    assert sg.distillation_loss(*arguments, labels=1, alpha=0.5) == np.inf
+
+
+@pytest.mark.parametrize("temperature", [1.0, 1.7, 1e-9, 1e9])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_the_callers_wish_to_hear_of_underflow_is_not_for_the_package(
+    temperature, dtype
+):
+    z = np.array([[0.0, -1000.0, 3.0], [-800.0, 1.0, 2.0]], dtype)
+    v, u, labels = z[:, ::-1] - 3, np.array([[1, -2, 1e-200], [0, 3, 4]]), [0, 1]
+    options = {"temperature": temperature}
+    calls = [
+        lambda: sg.softmax(z, **options),
+        lambda: sg.log_softmax(z, **options),
+        lambda: sg.softmax_jacobian(z, **options),
+        lambda: sg.softmax_vjp(z, u, **options),
+        lambda: sg.log_softmax_vjp(z, u, **options),
+        lambda: sg.cross_entropy(z, labels, **options),
+        lambda: sg.cross_entropy_gradient(z, labels, **options),
+        lambda: sg.cross_entropy_value_and_gradient(z, abs(u), **options),
+        lambda: sg.cross_entropy_temperature_gradient(z, labels, **options),
+        lambda: sg.cross_entropy_hessian(z, **options),
+        lambda: sg.fisher_information(z, **options),
+        lambda: sg.linear_gradients(z, labels, u, **options),
+        lambda: sg.linear_gauss_newton(z, u, **options),
+        lambda: sg.kl_divergence(z, v, **options),
+        lambda: sg.distillation_value_and_gradient(z, v, labels=labels, **options),
+        lambda: sg.high_temperature_limit(z, v, **options),
+    ]
+    for call in calls:
+        quiet = call()
+        with np.errstate(all="raise"):
+            loud = call()
+        pairs = zip(quiet, loud, strict=True) if isinstance(quiet, tuple) else []
+        for first, second in pairs or [(quiet, loud)]:
+            assert_array_equal(first, second)

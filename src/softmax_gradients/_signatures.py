@@ -8,6 +8,8 @@ from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
+import numpy as np
+
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
@@ -16,6 +18,9 @@ def keywords_named(
     function: Callable[Parameters, Result],
 ) -> Callable[Parameters, Result]:
     """Have a call with too many positional arguments name the keywords.
+
+    It also runs the function without a word about underflow, whatever the caller has
+    set: a probability too small for a float is 0.
 
     Raises
     ------
@@ -36,6 +41,7 @@ def keywords_named(
                 f"{function.__name__}() takes {' and '.join(arrays)} by position; "
                 f"{given} must be given by keyword, as one of {names}"
             )
-        return function(*args, **kwargs)
+        with np.errstate(under="ignore"):
+            return function(*args, **kwargs)
 
     return checked
