@@ -30,7 +30,7 @@ from .sums import column, flat_index, row_products, row_sums
 CLOSE = 0.5
 
 # p (e^x - 1) is taken from q where x is above this.
-FAR = 2.0
+FAR = 1.5
 
 # Rows with a smaller divergence need that difference in another way.
 SMALL_DIVERGENCE = 0.3
@@ -47,28 +47,28 @@ COEFFICIENTS = [1 / math.factorial(n) for n in range(2, 16)]
 
 
 class Pair(NamedTuple):
-    """p, q - p and log(q/p) of some rows."""
+    """p, q - p and log(q/p) of some rows, and KL(p || q)."""
 
     teacher_probs: Array
     difference: Array
     log_ratio: Array
+    divergences: Array
 
 
 class Divergence:
     """The kernel for `factor` KL and `slope` (q - p)."""
 
-    def __init__(self, factor: float = 1, slope: float = 1) -> None:
+    def __init__(self, factor: float, slope: float) -> None:
         self.factor = factor
         self.slope = slope
 
     def __call__(
         self, student: Terms, teacher: Terms, losses: Array | None = None
     ) -> Array:
-        losses = np.empty(len(student.logits)) if losses is None else losses
-        good, pair = _compare(student, teacher, losses)
+        good, pair = _compare(student, teacher)
         np.multiply(pair.difference, self.slope, out=student.values)
-        good &= losses > LEAST_DIVERGENCE
-        losses *= self.factor
+        if losses is not None:
+            np.multiply(pair.divergences, self.factor, out=losses)
         return good
 
 
@@ -79,48 +79,55 @@ class TeacherGradient:
         self.slope = slope
 
     def __call__(self, student: Terms, teacher: Terms) -> Array:
-        losses = np.empty(len(student.logits))
-        good, (probs, _, log_ratio) = _compare(student, teacher, losses)
+        good, (probs, room, log_ratio, divergences) = _compare(student, teacher)
         # A shift changes nothing. This one keeps the mean small where p is sharp.
-        largest = probs.argmax(axis=-1)
-        at_largest = log_ratio[np.arange(len(largest)), largest]
+        largest = flat_index(probs.argmax(axis=-1), probs)
+        at_largest = log_ratio.reshape(-1)[largest]
         values = np.subtract(column(at_largest, log_ratio), log_ratio, out=log_ratio)
-        room = student.scratch.like(values, "products")
         values -= column(row_products(probs, values, room), values)
         values *= probs
         np.multiply(values, self.slope, out=student.values)
-        return good & (losses > LEAST_DIVERGENCE) & np.isfinite(losses)
+        return good & np.isfinite(divergences)
 
 
-def _compare(student: Terms, teacher: Terms, divergences: Array) -> tuple[Array, Pair]:
-    """Return which rows came out right, and the pair; fill the divergences."""
+def _compare(student: Terms, teacher: Terms) -> tuple[Array, Pair]:
+    """Return which rows came out right, and the pair."""
     q, p = student.values, teacher.values
-    student_sums, teacher_sums = row_sums(q), row_sums(p)
-    q *= column(1 / student_sums, q)
-    p *= column(1 / teacher_sums, p)
+    student_sums, teacher_sums = student.sums(q), teacher.sums(p)
+    student.divide(student_sums)
+    teacher.divide(teacher_sums)
     factors = np.subtract(teacher.log_factor, student.log_factor)
     shared = np.log(teacher_sums / student_sums) - factors
     temperature, scratch = student.temperature.value, student.scratch
-    z, v = (_unmasked(terms, name) for terms, name in ((student, "z"), (teacher, "v")))
+    z, v = _unmasked(student), _unmasked(teacher)
     log_ratio = np.subtract(z, v, out=scratch.like(p, "ratio"))
     log_ratio += column(shared * temperature, log_ratio)
     log_ratio /= temperature
     pair, error = _with_differences(q, p, log_ratio, scratch)
-    divergences[...] = _divergences(pair, scratch)
-    rough = abs(shared) > 8 * np.sqrt(2 * divergences)
+    divergences = pair.divergences
+    # z - v was rounded before a large shared number went, and 1 + M is not 1.
+    rough = abs(shared) > 4 * np.sqrt(2 * divergences)
     rough |= (abs(error) > LARGE_ERROR) | (divergences < NEARLY_EQUAL)
     rows = np.flatnonzero(rough)
     if len(rows):
-        room = Scratch(z[rows].size)
         x = _refined(q[rows], p[rows], log_ratio[rows], z[rows], v[rows], temperature)
-        refined, _ = _with_differences(q[rows], p[rows], x, room)
-        log_ratio[rows], pair.difference[rows] = x, refined.difference
-        divergences[rows] = _divergences(refined, room)
+        some, _ = _with_differences(q[rows], p[rows], x, Scratch(x.size))
+        pair.difference[rows], log_ratio[rows] = some.difference, x
+        divergences[rows] = some.divergences
+    good = student.are_good(student_sums) & teacher.are_good(teacher_sums)
+    good &= divergences > LEAST_DIVERGENCE
     if student.logits.min() == -np.inf:
         masked = (student.logits == -np.inf) & (p > 0)
         divergences[masked.any(axis=-1)] = np.inf
-    good = student.are_good(student_sums) & teacher.are_good(teacher_sums)
     return good, pair
+
+
+def _unmasked(terms: Terms) -> Array:
+    """Return the logits with a finite number for -inf."""
+    if terms.logits.min() > -np.inf:
+        return terms.logits
+    room = terms.scratch.like(terms.values, "unmasked")
+    return np.maximum(terms.logits, MASKED, out=room)
 
 
 def _refined(
@@ -152,13 +159,6 @@ def _refined(
     return np.where(column(weight.reshape(-1)[k], d) > 1e-200, d, rough)
 
 
-def _unmasked(terms: Terms, name: str) -> Array:
-    """Return the logits with a finite number for -inf."""
-    if terms.logits.min() > -np.inf:
-        return terms.logits
-    return np.maximum(terms.logits, MASKED, out=terms.scratch.like(terms.values, name))
-
-
 def _with_differences(
     q: Array, p: Array, log_ratio: Array, scratch: Scratch
 ) -> tuple[Pair, Array]:
@@ -166,35 +166,32 @@ def _with_differences(
     difference = np.minimum(log_ratio, FAR, out=scratch.like(p, "difference"))
     np.expm1(difference, out=difference)
     difference *= p
-    # e^x multiplies the rounding error of x by x: above x = 2, q - p e^2 is added.
-    beyond = np.multiply(p, -math.exp(FAR), out=scratch.like(p, "products"))
-    beyond += q
-    difference += np.maximum(beyond, 0, out=beyond)
+    # e^x multiplies the rounding error of x by x: above x = 3/2, q - p e^(3/2) is added.
+    room = np.multiply(p, -math.exp(FAR), out=scratch.like(p, "products"))
+    room += q
+    difference += np.maximum(room, 0, out=room)
     error = row_sums(difference)
-    product = scratch.like(p, "products")
-    difference -= np.multiply(p, column(error, p), out=product)
-    return Pair(p, difference, log_ratio), error
-
-
-def _divergences(pair: Pair, scratch: Scratch) -> Array:
-    """Return sum_j p_j (e^(x_j) - 1 - x_j) for each row."""
-    probs, difference, log_ratio = pair
-    terms = scratch.like(probs, "products")
-    np.multiply(probs, log_ratio, out=terms)
-    np.subtract(difference, terms, out=terms)
-    divergences = row_sums(terms)
+    # With M not yet subtracted: see the first lines of this module.
+    np.subtract(difference, np.multiply(p, log_ratio, out=room), out=room)
+    divergences = row_sums(room)
     if divergences.min() < SMALL_DIVERGENCE:
-        # (e^x - 1 - x) = x^2/2 (1 + x/3 (1 + x/4 (...))), up to |x| = 1/2.
-        close = scratch.like(probs, "close")
+        close = scratch.like(p, "close")
         np.clip(log_ratio, -CLOSE, CLOSE, out=close)
-        series = scratch.like(probs, "series")
-        series[...] = COEFFICIENTS[-1]
-        for coefficient in COEFFICIENTS[-2::-1]:
-            series *= close
-            series += coefficient
-        series *= close
-        series *= close
-        series *= probs
-        np.copyto(terms, series, where=close == log_ratio)
-        divergences = row_sums(terms)
-    return divergences
+        series = _series(close, scratch)
+        series *= p
+        np.copyto(room, series, where=close == log_ratio)
+        divergences = row_sums(room)
+    difference -= np.multiply(p, column(error, p), out=room)
+    return Pair(p, difference, log_ratio, divergences), error
+
+
+def _series(x: Array, scratch: Scratch) -> Array:
+    """Return e^x - 1 - x for |x| <= 1/2, as x^2 (1/2! + x (1/3! + x (...)))."""
+    series = scratch.like(x, "series")
+    series[...] = COEFFICIENTS[-1]
+    for coefficient in COEFFICIENTS[-2::-1]:
+        series *= x
+        series += coefficient
+    series *= x
+    series *= x
+    return series
