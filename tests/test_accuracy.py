@@ -29,7 +29,7 @@ from tests.support.oracles import (
 
 BOUND = 6
 DISTILLATION_BOUND = 8
-TEMPERATURES = [1e-3, 0.3, 1.0, 3.0, 1e3, 1e6]
+TEMPERATURES = [1e-3, 0.3, 0.7, 1.0, 1.7, 3.0, 20.0, 1e3, 1e6]
 FLOATS = [np.float64, np.float32]
 
 
@@ -123,6 +123,74 @@ def check_row(row, temperature, labels):
         assert ulps(loss, [exact.loss(target)], dtype) <= BOUND
         gradient = sg.cross_entropy_gradient(row, label, temperature=temperature)
         assert ulps(gradient, exact.gradient(target), dtype) <= BOUND
+
+
+def extended(logits, temperature):
+    """Return q, log q and the sum of the others' q in x86's 64-bit long double.
+
+    As in `ExactRow` nothing is subtracted that was added before.
+    """
+    wide = logits.astype(np.longdouble)
+    rows, largest = np.arange(len(wide)), wide.argmax(axis=1)
+    gaps = (wide - wide[rows, largest, np.newaxis]) / np.longdouble(temperature)
+    terms = np.exp(gaps)
+    without = terms.copy()
+    without[rows, largest] = 0
+    others = without.sum(axis=1, keepdims=True)
+    log_probs = gaps - np.log1p(others)
+    return terms / (1 + others), log_probs
+
+
+def dense_errors(classes, count, temperature, dtype, seed=0):
+    """Return the largest errors, in ULP, over many rows of labels, by name."""
+    rng = np.random.default_rng([classes, seed])
+    logits = rng.normal(scale=3, size=(count, classes)).astype(dtype)
+    labels, rows = rng.integers(classes, size=count), np.arange(count)
+    labels[::2] = logits[::2].argmax(axis=1)
+    probs, log_probs = extended(logits, temperature)
+    gradient = probs.copy()
+    gradient[rows, labels] = 0
+    gradient[rows, labels] = -gradient.sum(axis=1)
+    gradient /= np.longdouble(temperature)
+    options = {"temperature": temperature}
+    loss, slopes = sg.cross_entropy_value_and_gradient(
+        logits, labels, **options, reduction="none"
+    )
+    pairs = {
+        "softmax": (sg.softmax(logits, **options), probs),
+        "log_softmax": (sg.log_softmax(logits, **options), log_probs),
+        "loss": (loss, -log_probs[rows, labels]),
+        "gradient": (slopes, gradient),
+    }
+    errors = {}
+    for name, (computed, expected) in pairs.items():
+        unit = np.spacing(abs(expected).astype(dtype)).astype(np.longdouble)
+        errors[name] = float((abs(computed - expected) / unit).max())
+    return errors
+
+
+@pytest.mark.skipif(
+    np.finfo(np.longdouble).nmant < 63, reason="long double has no more digits here"
+)
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("temperature", [3.0, 1.7, 0.7, 20.0, 1e-3, 1e6])
+@pytest.mark.parametrize(("classes", "count"), [(10, 2000), (1000, 40)])
+def test_every_entry_of_a_dense_batch(classes, count, temperature, dtype):
+    """A few rows understate the largest error: there are 20 000 entries and more."""
+    errors = dense_errors(classes, count, temperature, dtype)
+    assert max(errors.values()) <= BOUND, errors
+
+
+def test_extended_precision_is_that_of_the_definitions():
+    row = np.array([2.0, -1.0, 0.5, 11.0])
+    exact = ExactRow(row, 1.7)
+    for found, expected in zip(
+        extended(row[np.newaxis], 1.7),
+        (exact.softmax(), exact.log_softmax()),
+        strict=True,
+    ):
+        rounded = [float(value) for value in expected]
+        np.testing.assert_array_equal(found[0].astype(float), rounded)
 
 
 def some_labels(row, rng):

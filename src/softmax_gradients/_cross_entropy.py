@@ -250,10 +250,10 @@ def cross_entropy_value_and_gradient(
         scores, answers, temperature, reduction, divisor, room, check
     )
     if out is None or room is None:
-        return rounded_like(loss, scores), restore_axis(gradient, axis)
+        return loss, gradient if axis == -1 else restore_axis(gradient, axis)
     if gradient is not room:
         room[...] = gradient
-    return rounded_like(loss, scores), out
+    return loss, out
 
 
 @keywords_named

@@ -168,7 +168,8 @@ def cross_entropy_value_and_gradient(
     kernel = _loss_kernel(targets, logits)(divisor)
     results = Results(gradient, rows)
     _compute(kernel, slow, temperature, results, (logits,), (targets,), narrow=True)
-    return reduce_losses(rows[()], reduction, divisor), gradient
+    loss = reduce_losses(rows[()], reduction, divisor)
+    return accurate.rounded_like(loss, logits), gradient
 
 
 def temperature_derivatives(logits: Array, targets: Array, temperature: float) -> Array:

@@ -102,10 +102,10 @@ class Terms(NamedTuple):
     def sums(self, values: Array) -> Array:
         """Return the sums of the rows of some of the exponentials.
 
-        Compensated exponentials leave fewer digits to spare: then the largest meets the
-        sum of the others last.
+        Where z/T rounds there are fewer digits to spare: then the largest meets the sum
+        of the others last.
         """
-        if self.temperature.is_exact:
+        if self._has_digits_to_spare():
             return row_sums(values)
         entries = values.reshape(-1)
         largest = flat_index(values.argmax(axis=-1), values)
@@ -121,10 +121,14 @@ class Terms(NamedTuple):
         A quotient is rounded once, a product with the reciprocal twice but sooner.
         """
         values = self.values
-        if self.temperature.is_exact:
+        if self._has_digits_to_spare():
             values *= column(1 / divisors, values)
         else:
             values /= column(divisors, values)
+
+    def _has_digits_to_spare(self) -> bool:
+        """Say whether the exponents are exact, without a shift."""
+        return self.temperature.is_exact and not self.is_shifted
 
 
 def split(temperature: float) -> Temperature:
