@@ -17,7 +17,7 @@ def row_divisor(reduction: str, logits: Array) -> int:
     That is the number of rows N for "mean", and 1 for "sum" and "none". `logits`
     has its class axis last.
     """
-    if reduction not in REDUCTIONS:
+    if not (isinstance(reduction, str) and reduction in REDUCTIONS):
         check_choice(reduction, REDUCTIONS, "reduction")
     return _rows(reduction, logits) if reduction == "mean" else 1
 

@@ -166,7 +166,7 @@ def _with_differences(
     difference = np.minimum(log_ratio, FAR, out=scratch.like(p, "difference"))
     np.expm1(difference, out=difference)
     difference *= p
-    # e^x multiplies the rounding error of x by x: above x = 3/2, q - p e^(3/2) is added.
+    # e^x multiplies the rounding error of x. Above x = 3/2, q - p e^(3/2) is added.
     room = np.multiply(p, -math.exp(FAR), out=scratch.like(p, "products"))
     room += q
     difference += np.maximum(room, 0, out=room)
