@@ -100,7 +100,7 @@ def measure(mutants):
     for kind, indices, text in mutants:
         quiet, function = compiled(text)
         truth, names = label(quiet, kind, indices)
-        report = diagnose(function, kind)
+        report = diagnose(function, kind, conventions=False)
         explained = [set(slugs) for slugs in report.explanations]
         if report.ok:
             verdict = "ok"

@@ -41,7 +41,9 @@ def state_of(page):
 
 def numbers(page, chart):
     """Give the numbers that stand at the bars of a chart."""
-    texts = page.locator(".sg-bars").nth(chart).locator(".sg-number").all_text_contents()
+    texts = (
+        page.locator(".sg-bars").nth(chart).locator(".sg-number").all_text_contents()
+    )
     return [float(text.replace("\N{MINUS SIGN}", "-")) for text in texts]
 
 

@@ -520,7 +520,6 @@ UNKNOWN = [
     ("gradient", lambda z, t: (q_of(z) - t[:, ::-1]) / len(z)),
     ("gradient", lambda z, t: 2 * (q_of(z) - t) * q_of(z) / len(z)),
     ("gradient", lambda z, y: (q_of(z) - 2 * np.eye(z.shape[1])[y]) / len(z)),
-    ("gradient", lambda z, t: (q_of(z) - np.eye(z.shape[1])[t.argmax(1)]) / len(z)),
     ("hessian", lambda z: np.stack([np.diag(q) + np.outer(q, q) for q in q_of(z)])),
     ("temperature_gradient", lambda z, t, T: temperature_by_autograd(z, t, T) * T**3),
     ("kl_divergence_gradient", lambda z, v, T: np.sign(q_of(z, T) - q_of(v, T))),

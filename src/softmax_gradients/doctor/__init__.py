@@ -5,32 +5,67 @@ right ones, and with every mistake of the catalogue and every two or three of th
 together. It names a mistake only if the mistake explains every result.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from .._inputs import check_choice
-from .._reductions import DISTILLATION_REDUCTIONS
 from ..mistakes import MISTAKES
-from ..mistakes._steps import ONE_NUMBER_A_ROW
-from ._calls import Caller, describe_arguments, temperature_parameter
-from ._examination import Examination, check_kind, check_rows, forms_asked
+from ._calls import EndedError, undisturbed
+from ._convention import Convention
+from ._examination import (
+    Collected,
+    Patient,
+    Question,
+    by_row,
+    checked,
+    circumstances,
+    deaf,
+    divides_sequences,
+    evidence,
+    ignored_rows,
+    is_right,
+    masked,
+    not_taken,
+    repeats,
+    stress,
+)
 from ._example import Example, smallest_example
 from ._factor import Factor, fitted_factor
+from ._guess import guessed_kinds
 from ._invariants import invariants
 from ._matching import RIGHT, Hypothesis, Matcher, forms_in
+from ._objects import converters, ways
+from ._options import Stated, check_kind, forms_asked, reduction_of
 from ._probes import Probe
-from ._reference import DEFAULT_REDUCTION
-from ._report import Convention, Report
+from ._report import REPEATED, Report
+from ._search import Diagnosis, multiple, searched
+from ._signature import describe_arguments
+from ._weights import through_identity
 
 __all__ = ["Convention", "Example", "Factor", "Report", "assert_correct", "diagnose"]
 
 
 def diagnose(
-    function: Callable[..., Any],
-    kind: str,
+    function: Any,
+    kind: str | None = None,
     *,
-    targets: str = "any",
+    targets: str | None = None,
     reduction: str | None = None,
+    takes: str | None = None,
+    layout: str | None = None,
+    order: str | None = None,
+    labels: str | None = None,
+    classes: int | None = None,
+    result: Any = None,
+    temperature: float | str | None = None,
+    label_smoothing: float | None = None,
+    class_weights: Sequence[float] | None = None,
+    soft_loss: str | None = None,
+    t_squared: bool | None = None,
+    logits: str = "any",
+    upstream: str = "any",
+    conventions: bool = True,
+    against: Any = None,
     to_array: Callable[[Any], Any] | None = None,
     sequences: bool = False,
     rows: str = "batch",
@@ -45,10 +80,13 @@ def diagnose(
 
     Parameters
     ----------
-    function : callable
-        Yours. It is called about a hundred times, with copies.
-    kind : str
-        What it computes, from which arguments:
+    function : callable or object
+        Yours, as it is: a function, a layer or loss with forward and backward, an
+        nn.Module, a torch.autograd.Function, a jax.custom_vjp. It is called some
+        hundred times, with copies.
+    kind : str, optional
+        What it computes, from which arguments; by default it is guessed, and the
+        report says so:
 
         - "softmax": q, from (z, T)
         - "jacobian": dq_i/dz_j, of shape (N, C, C), from (z, T)
@@ -60,20 +98,53 @@ def diagnose(
           from (z, T)
         - "distillation_loss": T^2 KL(p || q), the mean of the rows, from (z, v, T)
         - "kl_divergence_gradient": the derivative of the mean KL, (q - p)/(T N)
-    targets : {"any", "distribution"}, default "any"
-        "distribution" promises that targets always sum to one.
-    reduction : {"mean", "sum", "none"}, optional
-        How your function combines the rows: by default their mean.
+        - "weights": the gradient by W of the loss of X W, from (W, X, y, reg)
+    targets : {"any", "distribution", "hard"}, optional
+        "distribution" states that targets always sum to one, "hard" that they are
+        one class a row.
+    reduction : {"mean", "sum", "none", "batchmean"}, optional
+        How your function combines the rows: by default their mean is asked for.
+    takes : {"logits", "probabilities", "log-probabilities", "teacher-probabilities"}
+        What the first argument holds, or the teacher's.
+    layout : {"batch", "classes first", "row", "(1, C)", "(C, 1)"}, optional
+        The shape of the logits; "batch" is (N, C).
+    order : {"usual", "reversed"}, optional
+        "reversed": the second argument comes first.
+    labels : {"from 0", "from 1", "column"}, optional
+        How class indices are given; "column" has the shape (N, 1).
+    classes : int, optional
+        The only number of classes that your function takes.
+    result : int or str, optional
+        Which of several results counts, by its place or key.
+    temperature : float or str, optional
+        A fixed T, or "inverse" if the argument is 1/T, or the name of the argument.
+    label_smoothing : float, optional
+        eps, if the function smooths its targets to (1 - eps) t + eps/C.
+    class_weights : sequence of float, optional
+        The weights of the classes that are inside. A mean is then over their sum.
+    soft_loss : {"divergence", "cross-entropy"}, optional
+        Whether a distillation loss holds the teacher's entropy too.
+    t_squared : bool, optional
+        Whether a distillation loss has its factor T^2.
+    logits : {"any", "ordinary"}, default "any"
+        "ordinary": that it fails at logits of some hundreds does not count.
+    upstream : {"any", "one"}, default "any"
+        "one": a custom backward is the last step, so that the gradient that comes
+        in is 1.
+    conventions : bool, default True
+        Whether other conventions than those that are stated are tried. Else whatever
+        differs from what was asked is wrong.
+    against : callable or object, optional
+        Another function of the same arguments, to compare with instead of what is
+        right.
     to_array : callable, optional
-        Turns a NumPy array into what the function takes, for example
-        ``torch.from_numpy``. What comes back is turned into NumPy by itself.
+        Turns a NumPy array into what the function takes. By default PyTorch's
+        tensors are tried where you have imported it. Class indices stay integers.
     sequences : bool, default False
         Whether logits of shape (B, S, C) count too: then they are probed, and the
         mean is over B S rows.
     rows : {"batch", "one"}, default "batch"
-        "one" is for a function written for one row: logits then have the shape (C,).
-        By default batches are tried first, since much code for one row runs on them
-        and is wrong there; the report says if it is right for one row.
+        "one" is for a function written for one row, whatever its shape.
     seed : int, default 0
         Chooses the random inputs.
 
@@ -85,13 +156,18 @@ def diagnose(
     Raises
     ------
     ValueError
-        If the kind, `targets`, `reduction` or `rows` is none of the above. What
-        your function raises is a finding of the report.
+        If an option is none of the above. What your function raises is a finding of
+        the report.
 
     Notes
     -----
     A function that takes one row only, class indices only or distributions only is
     checked on what it takes: on what it returns an array of the right shape for.
+
+    A function that is wrong as it was asked, and right under another convention, has
+    the verdict "convention": the report lists what has to be meant, each with the
+    option that states it. Numbers inside it, as label smoothing, are estimated on
+    half of the results and confirmed on all.
 
     The results are compared at :math:`|z/T| \le 30` to decide the formula, and at
     logits near 1000 to find mistakes that only overflow shows.
@@ -105,31 +181,41 @@ def diagnose(
     ...     probs = exponentials / exponentials.sum(axis=1, keepdims=True)
     ...     return -targets * (1 - probs) / len(logits)
     >>> report = diagnose(gradient, "gradient")
-    >>> report.ok, report.mistakes[0].slug
-    (False, 'diagonal-jacobian')
+    >>> report.verdict, report.mistakes[0].slug
+    ('mistake', 'diagonal-jacobian')
     >>> report.example.yours.round(4), report.example.right.round(4)
     (array([[-0.    , -0.8247, -0.    ]]), array([[ 0.7856, -0.8247,  0.0391]]))
     """
-    check_kind(kind)
-    check_rows(rows)
-    forms = forms_asked(kind, targets)
-    reduction = reduction or DEFAULT_REDUCTION.get(kind, "mean")
-    check_choice(reduction, DISTILLATION_REDUCTIONS, "reduction")
-    if reduction == "none" and kind not in ONE_NUMBER_A_ROW:
-        reduction = "sum"  # the gradient of each row's own loss
-    try:
-        temperature = temperature_parameter(function, kind)
-    except TypeError as error:
-        return Report(kind, "unusable", findings=(f"The function {error}.",))
-    caller = Caller(function, kind, reduction, to_array, temperature)
-    examination = Examination(caller, forms, seed, sequences, rows)
-    formulas = examination.take()
-    if not examination.taken:
-        return Report(kind, "unusable", findings=unusable(examination))
-    return examined(examination, formulas)
+    stated = Stated(
+        takes=takes,
+        layout=layout,
+        labels=labels,
+        classes=classes,
+        result=result,
+        order=order,
+        label_smoothing=label_smoothing,
+        class_weights=None if class_weights is None else tuple(class_weights),
+        temperature=temperature,
+        reduction=reduction,
+        targets=targets,
+        soft_loss=soft_loss,
+        t_squared=t_squared,
+        logits=logits,
+        upstream=upstream,
+        rows=rows,
+    ).checked()
+    if kind is not None:
+        check_kind(kind)
+    asked = Asked(stated, seed, sequences, not conventions, to_array, against)
+    notes: dict[str, None] = {}
+    with undisturbed(lambda text: notes.update({text: None})):
+        report = (
+            guessed(function, asked) if kind is None else told(function, kind, asked)
+        )
+    return replace(report, findings=tuple(dict.fromkeys((*report.findings, *notes))))
 
 
-def assert_correct(function: Callable[..., Any], kind: str, **options: Any) -> None:
+def assert_correct(function: Any, kind: str | None = None, **options: Any) -> None:
     """Raise an AssertionError with the doctor's report unless a function is right.
 
     For your own tests: let z denote the logits, T the temperature, and so on as in
@@ -166,25 +252,151 @@ def assert_correct(function: Callable[..., Any], kind: str, **options: Any) -> N
         raise AssertionError(str(report))
 
 
-def unusable(examination: Examination) -> tuple[str, ...]:
+@dataclass(frozen=True)
+class Asked:
+    """The options of `diagnose`, whatever the kind."""
+
+    stated: Stated
+    seed: int
+    sequences: bool
+    strict: bool
+    to_array: Callable[[Any], Any] | None
+    against: Any
+
+
+def told(function: Any, kind: str, asked: Asked) -> Report:
+    """Return the report on a function of a kind."""
+    if kind == "weights":
+        function, kind = through_identity(function), "gradient"
+    forms = forms_asked(kind, asked.stated.targets)
+    reduction = reduction_of(kind, asked.stated.reduction)
+    question = Question(
+        kind,
+        forms,
+        asked.seed,
+        asked.sequences,
+        asked.strict,
+        asked.stated.logits == "ordinary",
+    )
+    first: Report | None = None
+    for to_array in converters(function, asked.to_array):
+        patient = Patient(to_array)
+        given = question
+        if asked.against is not None:
+            given = replace(question, reference=reference_of(asked.against, patient))
+        try:
+            report = examined(function, patient, given, asked.stated, reduction)
+        except EndedError as stop:
+            return Report(kind, "unusable", findings=(f"The function {stop}.",))
+        report = replace(report, findings=(*report.findings, *patient.notes))
+        if report.verdict != "unusable":
+            return report
+        first = first or report
+    assert first is not None
+    return first
+
+
+def guessed(function: Any, asked: Asked) -> Report:
+    """Return the report for the kind that a function seems to be of, and say so."""
+    kinds = guessed_kinds(function)
+    reports = [told(function, kind, asked) for kind in kinds]
+    order = ("right", "convention", "mistake", "unknown", "unusable")
+    best = min(reports, key=lambda each: order.index(each.verdict))
+    alike = [each.kind for each in reports if each.verdict == best.verdict]
+    if best.verdict in ("unknown", "unusable") and len(alike) > 1:
+        return Report(
+            "unknown kind",
+            "unusable",
+            findings=(
+                f"It cannot be told what this function computes: is it kind="
+                f"{' or kind='.join(map(repr, kinds))}?",
+            ),
+        )
+    note = f"Taken for kind={best.kind!r}, by its names and by what it returns."
+    return replace(best, findings=(note, *best.findings))
+
+
+def reference_of(other: Any, patient: Patient) -> Callable[[Any, Probe], Any]:
+    """Return what another function gives where the first one was called."""
+    elsewhere = Patient(patient.to_array)
+
+    def reference(caller: Any, probe: Probe) -> Any:
+        for way in ways(other, caller.kind):
+            again = replace(caller, patient=elsewhere, way=way)
+            outcome = again(probe)
+            if outcome.value is not None:
+                return outcome.value.astype(float)
+        return None
+
+    return reference
+
+
+def examined(
+    function: Any,
+    patient: Patient,
+    question: Question,
+    stated: Stated,
+    reduction: str,
+) -> Report:
+    """Return the report on what was handed over, called in the first way that runs."""
+    kind = question.kind
+    problem = ""
+    diagnosis: Diagnosis | None = None
+    for way in ways(function, kind):
+        try:
+            found = searched(patient, way, question, stated, reduction)
+        except TypeError as error:
+            problem = problem or f"The function {error}."
+            continue
+        if diagnosis is None or found.ran:
+            diagnosis = found
+        if found.ran and not found.mistaken:
+            break
+    if diagnosis is None:
+        return Report(kind, "unusable", findings=(problem,))
+    if not diagnosis.ran:
+        return Report(kind, "unusable", findings=unusable(diagnosis.plain))
+    return report_on(diagnosis, stated)
+
+
+def unusable(found: Collected) -> tuple[str, ...]:
     """Return why nothing could be checked."""
-    arguments = describe_arguments(examination.caller.kind)
+    arguments = describe_arguments(found.caller.kind)
     return (
         f"No call with ({arguments}) gave an array of the right shape.",
-        *examination.not_taken(),
+        *not_taken(found, found.style),
     )
 
 
-def examined(examination: Examination, formulas: list[Hypothesis]) -> Report:
+def report_on(diagnosis: Diagnosis, stated: Stated) -> Report:
     """Return the report on a function that takes something."""
-    caller = examination.caller
-    numerical: list[tuple[str, ...]] = []
+    found, plain = diagnosis.best, diagnosis.plain
+    conventions = diagnosis.conventions
+    if diagnosis.mistaken and found.right:
+        found, conventions = plain, ()  # as asked, as many mistakes explain it
+    elif (
+        conventions
+        and found.right
+        and plain.formulas
+        and not fits(found)
+        and stress(found, found.formulas[0]).mistakes
+    ):
+        found, conventions = plain, ()  # no convention makes it right
+    caller = found.caller
+    formulas = list(found.formulas)
     formula_is_right = bool(formulas) and not formulas[0].slugs
-    if formulas:
-        numerical = examination.stress(formulas[0])
+    shown = stress(found, formulas[0]) if formulas else None
+    numerical = list(shown.mistakes) if shown else []
+    findings = [*found.findings, *(shown.failures if shown else ())]
+    if formula_is_right and numerical and fits(found):
+        # What is found inside is what counts: the rest is told.
+        named = " or ".join(" with ".join(slugs) for slugs in numerical)
+        findings.append(f"It fails at large logits: {named}.")
+        numerical = []
     if formula_is_right:
-        examination.masked()
-        examination.divides_sequences()
+        conventions += promises_kept(found, stated, bool(shown and shown.failures))
+        broken = ignored_rows(found)
+        findings += [*masked(found), *divides_sequences(found), *broken]
     explanations = tuple(
         dict.fromkeys(
             formula.slugs + extra
@@ -193,42 +405,83 @@ def examined(examination: Examination, formulas: list[Hypothesis]) -> Report:
             if formula.slugs + extra
         )
     )
-    ok = formula_is_right and not numerical
-    verdict = "right" if ok else "mistake" if explanations else "unknown"
-    factor = None if formula_is_right else fitted_factor(examination.answers)
+    factor = None if formula_is_right else fitted_factor(found.answers)
+    if not formulas and factor is None:
+        multiples = multiple(found)
+        if multiples:
+            formulas = [each for each, _ in multiples]
+            explanations = tuple(each.slugs for each in formulas)
+            factor = Factor(multiples[0][1], 0, 0, 0)
+    if formula_is_right and not numerical:
+        verdict = "convention" if conventions else "right"
+    else:
+        verdict = "mistake" if explanations else "unknown"
+    if verdict == "convention":
+        explanations = tuple(each.slugs for each in plain.formulas if each.slugs)
+    if formula_is_right and broken and verdict in ("right", "convention"):
+        verdict, explanations = "mistake", (("ignored-rows-keep-a-gradient",),)
+    if not repeats(caller, found.answers[0].probe):
+        findings.insert(0, REPEATED)
+        verdict = "unknown"
+    ok = verdict in ("right", "convention")
     slugs = dict.fromkeys(slug for each in explanations for slug in each)
     return Report(
         kind=caller.kind,
         verdict=verdict,
+        conventions=conventions,
         mistakes=tuple(MISTAKES[slug] for slug in slugs),
         explanations=explanations,
         factor=factor,
-        example=None if ok else example_of(examination, formulas),
-        invariants=None if ok else properties_of(examination),
-        evidence=evidence_of(examination, formulas, bool(formulas or factor)),
-        findings=(
-            *examination.findings,
-            *caller.notes,
-            *examination.not_taken(),
-        ),
-        checked=tuple(examination.checked()),
+        example=None if ok else example_of(found, formulas),
+        invariants=None if ok else properties_of(found),
+        evidence=evidence_of(found, formulas, ok, bool(formulas or factor)),
+        findings=(*findings, *not_taken(found)),
+        checked=tuple(checked(found)),
         one_row=None
         if formula_is_right
-        else examination.by_row(len(explanations[0]) if explanations else 0),
+        else by_row(found, len(explanations[0]) if explanations else 0),
     )
 
 
+def fits(found: Collected) -> bool:
+    """Tell whether a number inside the function was recovered."""
+    reading = found.caller.reading
+    numbers = (reading.temperature, reading.smoothing, reading.weights)
+    return any(each is not None for each in numbers)
+
+
+def promises_kept(
+    found: Collected, stated: Stated, fails: bool
+) -> tuple[Convention, ...]:
+    """Return what has to hold for a right formula to be a right function."""
+    told = []
+    if fails:
+        sentence = "It fails at large logits, and is right at ordinary ones."
+        meant = "the logits stay ordinary, below some hundreds"
+        told.append(Convention('logits="ordinary"', sentence, meant))
+    if stated.upstream == "any" and deaf(found):
+        told.append(
+            Convention(
+                'upstream="one"',
+                "It ignores the gradient that comes in, and is right where that is 1.",
+                "it is the last step, and the gradient that comes in is 1",
+                "else it is upstream-gradient-ignored",
+            )
+        )
+    return tuple(told)
+
+
 def evidence_of(
-    examination: Examination, formulas: list[Hypothesis], known: bool
+    found: Collected, formulas: Sequence[Hypothesis], ok: bool, known: bool
 ) -> tuple[str, ...]:
     """Return where a function is right and, for an unknown mistake, where it is off."""
-    if formulas and not formulas[0].slugs:
+    if ok or (formulas and not formulas[0].slugs):
         return ()
-    told = [*variants(examination.caller.kind, formulas), *examination.circumstances()]
-    return tuple(told if known else [*examination.evidence(), *told])
+    told = [*variants(found.caller.kind, formulas), *circumstances(found)]
+    return tuple(told if known else [*evidence(found), *told])
 
 
-def variants(kind: str, formulas: list[Hypothesis]) -> list[str]:
+def variants(kind: str, formulas: Sequence[Hypothesis]) -> list[str]:
     """Return which form it is of mistakes that have their forms described."""
     told = {
         f"{slug}: {MISTAKES[slug].forms[kind][form]}.": None
@@ -240,25 +493,23 @@ def variants(kind: str, formulas: list[Hypothesis]) -> list[str]:
     return list(told)
 
 
-def example_of(examination: Examination, formulas: list[Hypothesis]) -> Example | None:
+def example_of(found: Collected, formulas: Sequence[Hypothesis]) -> Example | None:
     """Return the smallest example that shows what is wrong, all of it if it can."""
-    answers = examination.answers
+    caller, answers = found.caller, found.answers
     formula = formulas[0] if formulas else RIGHT
-    matcher = Matcher(examination.caller.kind, examination.caller.reduction, ())
+    matcher = Matcher(caller.kind, caller.reduction, ())
 
     def acts(probe: Probe) -> bool:
         # One mistake acts wherever the result is off.
         return len(formula.slugs) < 2 or matcher.acts(formula, probe)
 
-    off = [each for each in answers if not examination.is_right(each)]
+    off = [each for each in answers if not is_right(each)]
     seen = min(
         off or answers, key=lambda each: (not acts(each.probe), each.probe.logits.size)
     )
-    return smallest_example(
-        examination.caller, examination.style, examination.taken, seen.probe, acts
-    )
+    return smallest_example(caller, found.style, found.taken, seen.probe, acts)
 
 
-def properties_of(examination: Examination) -> dict[str, bool]:
+def properties_of(found: Collected) -> dict[str, bool]:
     """Return which properties of right functions hold."""
-    return invariants(examination.caller, examination.answers[0].probe)
+    return invariants(found.caller, found.answers[0].probe)

@@ -1,21 +1,37 @@
-"""Calling a function that may do anything: what it returned, or what went wrong."""
+"""Calling code that may do anything: what came back, or what went wrong."""
 
-import inspect
+import contextlib
+import io
+import random
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .._inputs import Array
-from ..mistakes._steps import (
-    SECOND_ARGUMENT,
-)
-from ._probes import Probe, expected_shape
 
-TEMPERATURE_NAMES = ("temperature", "T", "tau", "temp")
-NOT_TEMPERATURES = ("axis", "dim", "reduction", "eps", "epsilon")
+LONGEST_MESSAGE = 200
+
+
+class Leaf(NamedTuple):
+    """One array of a result, how to get it from there, and whether it counts."""
+
+    path: str
+    value: Array
+    integer: bool = False
+
+
+class Raw(NamedTuple):
+    """What a call returned, taken apart into arrays, or the problem in words."""
+
+    leaves: tuple[Leaf, ...]
+    problem: str = ""
+
+
+class EndedError(Exception):
+    """The function tried to end the program that called it."""
 
 
 @dataclass(frozen=True)
@@ -32,127 +48,118 @@ class Outcome:
         return {2: 3e-2, 4: 1e-3}.get(size, 1e-6)
 
 
-def temperature_parameter(function: Callable[..., Any], kind: str) -> str | None:
-    """Return how to pass T: a name, "" for by position, or None if it is not taken.
+@contextlib.contextmanager
+def undisturbed(note: Callable[[str], None]) -> Iterator[None]:
+    """Keep prints, warnings and random numbers of what is called from the caller."""
+    before, other = random_state(), random.getstate()
+    printed = io.StringIO()
+    try:
+        with (
+            warnings.catch_warnings(),
+            np.errstate(all="ignore"),
+            contextlib.redirect_stdout(printed),
+            contextlib.redirect_stderr(printed),
+        ):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        if printed.getvalue():
+            note("It prints.")
+        if random_state() != before:
+            note("It draws from NumPy's global random state.")
+            restore(before)
+        if random.getstate() != other:
+            note("It draws from Python's global random state.")
+            random.setstate(other)
+
+
+def called(call: Callable[[], Any], note: Callable[[str], None]) -> Raw:
+    """Call, and note a change to how NumPy handles errors.
 
     Raises
     ------
-    TypeError
-        If the function cannot be called with the arguments of its kind.
+    EndedError
+        If the function raises SystemExit or KeyboardInterrupt.
     """
-    wanted = 1 if SECOND_ARGUMENT[kind] is None else 2
+    with np.errstate(all="ignore"):
+        errors = np.geterr()
+        try:
+            raw = taken_apart(call())
+        except Exception as error:
+            raw = Raw((), f"raises {in_words(error)}")
+        except (SystemExit, KeyboardInterrupt) as stop:
+            raise EndedError(f"raises {in_words(stop)}") from None
+        if np.geterr() != errors:
+            note("It changes how NumPy handles floating-point errors.")
+    return raw
+
+
+def in_words(error: BaseException) -> str:
+    """Return an exception's type and message, shortened, on one line."""
     try:
-        parameters = list(inspect.signature(function).parameters.values())
-    except ValueError:  # some functions written in C do not tell
-        return ""
-    positional = [
-        p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
-    ]
-    variable = any(p.kind is p.VAR_POSITIONAL for p in parameters)
-    if len(positional) < wanted and not variable:
-        raise TypeError(
-            f"takes too few arguments ({len(positional)}): kind {kind!r} is called "
-            f"with ({describe_arguments(kind)})"
-        )
-    for p in parameters[wanted:]:
-        if p.name in TEMPERATURE_NAMES and p.kind is not p.POSITIONAL_ONLY:
-            return p.name
-    if len(positional) > wanted:
-        extra = positional[wanted]
-        if extra.default is extra.empty or (
-            extra.name not in NOT_TEMPERATURES
-            and type(extra.default) in (int, float)
-            and extra.default == 1
-        ):
-            return ""
-    return "" if variable and len(positional) <= wanted else None
+        message = str(error)
+    except Exception:
+        message = "its message cannot be shown"
+    return shortened(f"{type(error).__name__}: {message}")
 
 
-def describe_arguments(kind: str) -> str:
-    """Return the arguments of a kind in words."""
-    second = SECOND_ARGUMENT[kind]
-    first = "student_logits" if second == "teacher_logits" else "logits"
-    return ", ".join(filter(None, (first, second, "temperature (optional)")))
+def shortened(message: str) -> str:
+    """Return a message on one line, without control characters, cut if long."""
+    line = " ".join(message.split())
+    line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
+    return line if len(line) <= LONGEST_MESSAGE else line[: LONGEST_MESSAGE - 3] + "..."
 
 
-@dataclass
-class Caller:
-    """A function of a kind, called safely; what it does besides is noted."""
-
-    function: Callable[..., Any]
-    kind: str
-    reduction: str
-    to_array: Callable[[Array], Any] | None
-    temperature: str | None
-    notes: dict[str, None] = field(default_factory=dict)
-
-    def __call__(self, probe: Probe, any_shape: bool = False) -> Outcome:
-        """Call the function; a result of another shape is a problem."""
-        arguments = [np.array(probe.logits, dtype=np.float64)]
-        if probe.second is not None:
-            arguments.append(np.array(probe.second))
-        outcome = self.observed(arguments, probe.temperature)
-        if outcome.value is None or any_shape:
-            return outcome
-        return self.of_shape(outcome.value, probe)
-
-    def of_shape(self, value: Array, probe: Probe) -> Outcome:
-        """Return a value of the right shape, up to axes of length one."""
-        wanted = expected_shape(self.kind, probe.logits.shape, self.reduction)
-        if value.shape == wanted:
-            return Outcome(value)
-        told = f"shape {value.shape} where {wanted} is asked"
-        squeezed = tuple(n for n in value.shape if n != 1)
-        if squeezed == tuple(n for n in wanted if n != 1):
-            self.note(f"It returns {told}.")
-            return Outcome(value.reshape(wanted))
-        return Outcome(None, f"returns {told}")
-
-    def observed(self, arguments: list[Array], temperature: float) -> Outcome:
-        """Call with copies, and note changes to them and to NumPy's global state."""
-        given = [argument.copy() for argument in arguments]
-        converted = [self.to_array(a) if self.to_array else a for a in given]
-        named: dict[str, float] = {}
-        if self.temperature:
-            named[self.temperature] = temperature
-        elif self.temperature == "":
-            converted.append(temperature)
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")
-            errors, state = np.geterr(), random_state()
-            try:
-                outcome = as_outcome(self.function(*converted, **named))
-            except Exception as error:
-                outcome = Outcome(None, f"raises {type(error).__name__}: {error}")
-            if np.geterr() != errors:
-                self.note("It changes how NumPy handles floating-point errors.")
-        if random_state() != state:
-            self.note("It draws from NumPy's global random state.")
-        for before, after in zip(arguments, given, strict=True):
-            if not np.array_equal(before, after):
-                self.note("It changes its arguments in place.")
-        return outcome
-
-    def note(self, text: str) -> None:
-        """Keep a note, once."""
-        self.notes[text] = None
-
-
-def as_outcome(result: Any) -> Outcome:
-    """Return what a function returned as a floating array."""
-    if isinstance(result, tuple):
-        return Outcome(None, f"returns a tuple of {len(result)}, not one array")
-    if hasattr(result, "detach"):  # a tensor that may be tracked, or elsewhere
-        result = result.detach().cpu()
+def taken_apart(result: Any) -> Raw:
+    """Return the floating arrays of a result: one, or those of a tuple or mapping."""
+    if result is None:
+        told = "returns None: is the result left in an attribute, or the graph cut?"
+        return Raw((), told)
+    if isinstance(result, tuple | Mapping):
+        leaves = tuple(parts_of(result, ""))
+        named = {tuple: "tuple", dict: "dict"}.get(type(result), type(result).__name__)
+        return Raw(leaves, f"returns a {named} of {len(result)}, not one array")
     try:
-        value = np.asarray(result)
+        value = as_array(result)
     except Exception as error:
-        return Outcome(None, f"returns {type(result).__name__}, not an array: {error}")
-    if value.dtype.kind in "iub":
-        value = value.astype(np.float64)
-    if value.dtype.kind != "f":
-        return Outcome(None, f"returns {type(result).__name__} of {value.dtype}")
-    return Outcome(value.copy())
+        leaves = tuple(parts_of(result, "")) if isinstance(result, list) else ()
+        reason = f"returns {type(result).__name__}, not an array: {in_words(error)}"
+        return Raw(leaves, reason)
+    kind = value.dtype.kind
+    if kind not in "iubf":
+        return Raw((), f"returns {type(result).__name__} of {value.dtype}")
+    return Raw((leaf("", value),))
+
+
+def parts_of(result: Any, path: str) -> Iterator[Leaf]:
+    """Yield the arrays of nested tuples, lists and mappings."""
+    parts: Sequence[tuple[str, Any]]
+    if isinstance(result, Mapping):
+        parts = [(f"{path}[{key!r}]", each) for key, each in result.items()]
+    else:
+        parts = [(f"{path}[{place}]", each) for place, each in enumerate(result)]
+    for name, each in parts:
+        if isinstance(each, tuple | Mapping):
+            yield from parts_of(each, name)
+            continue
+        with contextlib.suppress(Exception):
+            value = as_array(each)
+            if value.dtype.kind in "iubf":
+                yield leaf(name, value)
+
+
+def leaf(path: str, value: Array) -> Leaf:
+    """Return an array with its place: in double precision if it is not floating."""
+    integer = value.dtype.kind != "f"
+    wide = integer or value.dtype.itemsize > 8
+    return Leaf(path, value.astype(np.float64) if wide else value.copy(), integer)
+
+
+def as_array(result: Any) -> Array:
+    """Return a result as an array; a tensor may be tracked, or elsewhere."""
+    if hasattr(result, "detach"):
+        result = result.detach().cpu()
+    return np.asarray(result)
 
 
 def random_state() -> tuple[Any, ...]:
@@ -160,3 +167,9 @@ def random_state() -> tuple[Any, ...]:
     state: Any = np.random.get_state()  # noqa: NPY002
     name, keys, *rest = state
     return (name, keys.tobytes(), *rest)
+
+
+def restore(state: tuple[Any, ...]) -> None:
+    """Put the state of NumPy's global generator back."""
+    name, keys, *rest = state
+    np.random.set_state((name, np.frombuffer(keys, np.uint32), *rest))  # noqa: NPY002

@@ -7,12 +7,9 @@ from typing import Any
 import numpy as np
 
 from .._inputs import Array
-from ..mistakes._steps import (
-    SECOND_ARGUMENT,
-)
-from ._calls import Caller
+from ..mistakes._steps import SECOND_ARGUMENT
+from ._examination import Caller
 from ._probes import Probe
-from ._reference import right_answer
 
 LOGITS = np.array([2.0, 0.5, -1.0])
 SECONDS: dict[str, Any] = {
@@ -27,6 +24,8 @@ CONFIDENT = np.array([20.0, 0.0, -20.0])
 LARGE = np.array([1000.0, 999.0, 0.0])
 NEGATIVE = np.array([-1000.0, -999.0, -1001.0])
 FAR_APART = np.array([[0.0, 1.0, 3.0], [1000.0, 999.0, 0.0]])
+# A larger array is shown by its first row.
+MOST_SHOWN = 12
 TWO_ROWS = np.array([[2.0, 0.5, -1.0], [0.0, 1.0, 3.0]])
 SQUARE = np.array([[2.0, 0.5, -1.0], [0.0, 1.0, 3.0], [1.0, -2.0, 0.0]])
 
@@ -90,18 +89,18 @@ def smallest_example(
     best: Example | None = None
     visible: Example | None = None
     for probe in examples(caller, style, forms, seen):
-        right = right_answer(caller.kind, probe, caller.reduction)
+        right = caller.right(probe)
         outcome = caller(probe)
-        if outcome.value is None:
+        if outcome.value is None or right is None:
             continue
         yours = outcome.value.astype(np.float64)
         example = Example(
-            probe.logits,
-            probe.second,
-            probe.temperature,
+            np.array(probe.logits),
+            None if probe.second is None else np.array(probe.second),
+            caller.reading.temperature or probe.temperature,
             SECOND_ARGUMENT[caller.kind],
             yours,
-            right,
+            np.array(right),
         )
         scale = max(1e-6, float(np.abs(right).max(initial=0)))
         with np.errstate(all="ignore"):
@@ -119,7 +118,7 @@ def examples(
     caller: Caller, style: str, forms: tuple[str, ...], seen: Probe
 ) -> Iterator[Probe]:
     """Yield probes from the simplest on: one row at T = 1, then T = 2, two rows."""
-    temperatures = (1.0,) if caller.temperature is None else (1.0, 2.0)
+    temperatures = (1.0,) if not caller.with_temperature else (1.0, 2.0)
     simplest_first = ("indices", "one-hot", "distribution", "weights")
     choices = [form for form in simplest_first if form in forms]
     for logits, temperature in (
@@ -169,6 +168,8 @@ def several_rows(logits: Array, second: Any, temperature: float, form: str) -> P
 
 def show(values: Any) -> str:
     """Return numbers with four significant digits, as one would type them."""
+    if np.ndim(values) > 1 and np.size(values) > MOST_SHOWN:
+        return f"[{show(values[0])}, ...]"
     if np.ndim(values):
         return "[" + ", ".join(show(each) for each in values) + "]"
     number = float(values)

@@ -18,6 +18,11 @@ class Factor:
     rows: int
     classes: int
 
+    @property
+    def inverse(self) -> "Factor":
+        """One over the factor."""
+        return Factor(1 / self.constant, -self.temperature, -self.rows, -self.classes)
+
     def __str__(self) -> str:
         """Return the factor as one would write it, as in -2 T^2/N."""
         above: list[str] = []

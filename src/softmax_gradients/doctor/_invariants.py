@@ -15,7 +15,7 @@ from ..mistakes._steps import (
     SECOND_ARGUMENT,
     WITH_TEACHER,
 )
-from ._calls import Caller
+from ._examination import Caller
 from ._probes import Probe
 
 SUMS_TO_ZERO = "each row should sum to zero"
@@ -93,7 +93,7 @@ def properties(caller: Caller, probe: Probe) -> Iterator[tuple[str, Property]]:
         "a constant added to the logits should change nothing",
         lambda: near(value(shifted), value()),
     )
-    if caller.temperature is not None:
+    if caller.with_temperature:
         power = HOMOGENEITY[kind]
         yield (
             f"twice the logits at twice the temperature should give {MULTIPLES[power]}",

@@ -11,6 +11,7 @@ from .._inputs import Array
 from ..mistakes import MISTAKES
 from ..mistakes._steps import (
     NOTHING,
+    Shape,
     Steps,
     core_value,
     merge,
@@ -26,6 +27,8 @@ AT_MOST_IN_CORE = 2
 SCALARS = {"sign", "power", "rows"}
 # An answer smaller than this is compared as if it were this large.
 SMALL = 1e-3
+# So many answers narrow the search down, before all are asked.
+MOST_TELLING = 4
 
 
 class Hypothesis(NamedTuple):
@@ -134,14 +137,82 @@ def without(kind: str, hypothesis: Hypothesis, slug: str) -> Steps:
     return replace(hypothesis.steps, **dict.fromkeys(undone))
 
 
+@lru_cache(maxsize=20_000)
+def core_at(kind: str, cores: Steps, reduction: str, probe: Probe) -> Array | None:
+    """Return the part before the factors, or None where it raises.
+
+    Many combinations differ in a factor only, and many readings of a function are
+    compared with the same: what they share is computed once.
+    """
+    try:
+        core = core_value(kind, cores, probe.logits, probe.second, probe.temperature)
+    except (ValueError, IndexError):  # shapes that do not fit
+        return None
+    core = reduced(kind, core, reduction)
+    shape = expected_shape(kind, probe.logits.shape, reduction)
+    return core if core.shape == shape else None
+
+
+@lru_cache(maxsize=256)
+def table(kind: str, level: int, reduction: str, probe: Probe) -> tuple[Array, Array]:
+    """Return the cores of all combinations of a level at a probe, one a row.
+
+    Second, which of them exist.
+    """
+    shape = expected_shape(kind, probe.logits.shape, reduction)
+    rows = [
+        core_at(kind, core_only(each.steps), reduction, probe)
+        for each in hypotheses(kind, reduction)[0][level]
+    ]
+    exists = np.array([row is not None for row in rows], dtype=bool)
+    stacked = [np.full(shape, np.nan) if row is None else row for row in rows]
+    return np.array(stacked).reshape(len(rows), -1), exists
+
+
+@lru_cache(maxsize=4096)
+def numbers(
+    kind: str,
+    level: int,
+    others: int,
+    reduction: str,
+    shape: Shape,
+    temperature: float,
+) -> tuple[Array, Array]:
+    """Return the factors of the cores of a level, and what other mistakes make of them.
+
+    These are of `others` mistakes in the factors, relative to the right factor.
+    """
+    cores, factors = hypotheses(kind, reduction)
+
+    def factor(steps: Steps) -> float:
+        return scalar_factor(kind, steps, shape, temperature, reduction)
+
+    return (
+        np.array([factor(each.steps) for each in cores[level]]),
+        np.array([factor(each.steps) / factor(NOTHING) for each in factors[others]]),
+    )
+
+
+@lru_cache(maxsize=8192)
+def core_only(steps: Steps) -> Steps:
+    """Return the steps without the factors."""
+    return replace(steps, sign=None, power=None, rows=None)
+
+
 class Matcher:
     """The search for the smallest number of mistakes that explains the answers."""
 
-    def __init__(self, kind: str, reduction: str, answers: Sequence[Answer]):
+    def __init__(
+        self,
+        kind: str,
+        reduction: str,
+        answers: Sequence[Answer],
+        excluded: frozenset[str] = frozenset(),
+    ):
         self.kind = kind
         self.reduction = reduction
         self.answers = answers
-        self.cores: dict[tuple[object, ...], Array | None] = {}
+        self.excluded = excluded
 
     def search(
         self,
@@ -149,44 +220,166 @@ class Matcher:
         most: int = AT_MOST,
     ) -> list[Hypothesis]:
         """Return all explanations by the fewest mistakes, `most` of them or less."""
-        informative = [a for a in self.answers if largest(a.value) > 0]
-        if not any(np.isfinite(a.value).any() for a in self.answers):
+        if self.first() is None:
             return []
-        first = (informative or self.answers)[0]
         for number in range(1, most + 1):
             found = [
                 hypothesis
-                for hypothesis in self.candidates(first, number)
+                for hypothesis in self.candidates(number)
                 if accepted(hypothesis) and self.explains(hypothesis)
             ]
             if found:
                 return found
         return []
 
-    def candidates(self, answer: Answer, number: int) -> Iterator[Hypothesis]:
-        """Yield combinations of a number of mistakes that explain one answer."""
+    def first(self) -> Answer | None:
+        """Return the first answer that tells something."""
+        informative = [a for a in self.answers if largest(a.value) > 0]
+        if not any(np.isfinite(a.value).any() for a in self.answers):
+            return None
+        return (informative or self.answers)[0]
+
+    def up_to_a_number(self, most: int) -> list[tuple[Hypothesis, float]]:
+        """Return mistakes that explain the answers but for one number, with it.
+
+        The number is estimated on half of the answers and confirmed on all.
+        """
+        if self.first() is None:
+            return []
+        for number in range(1, most + 1):
+            found = []
+            for hypothesis in self.candidates(number, up_to_a_number=True):
+                ratio = self.common_ratio(hypothesis.steps)
+                if ratio is not None:
+                    found.append((hypothesis, ratio))
+            if found:
+                return found
+        return []
+
+    def common_ratio(self, steps: Steps) -> float | None:
+        """Return the number that the answers are a multiple of the steps by."""
+        ratios = []
+        for each in self.answers[::2]:
+            other = self.value(steps, each.probe)
+            if other is None or not np.isfinite(other).all():
+                return None
+            if (other**2).sum() > 0:
+                ratios.append(float((other * each.value).sum() / (other**2).sum()))
+        if not ratios or ratios[0] == 0 or not np.isfinite(ratios).all():
+            return None
+        number = float(f"{np.median(ratios):.6g}")
+        for each in self.answers:
+            other = self.value(steps, each.probe)
+            if other is None or not agrees(
+                each.value, number * other, each.right, each.tolerance
+            ):
+                return None
+        return number
+
+    def candidates(
+        self, number: int, up_to_a_number: bool = False
+    ) -> Iterator[Hypothesis]:
+        """Yield combinations of a number of mistakes that explain some answers.
+
+        Or that explain them `up_to_a_number`, the same for all.
+        """
         cores, factors = hypotheses(self.kind, self.reduction)
         for in_core in range(min(number, AT_MOST_IN_CORE) + 1):
-            for core in cores[in_core]:
-                if not self.proportional(core.steps, answer):
-                    continue
-                for factor in factors[number - in_core]:
-                    if not compatible(core, factor):
-                        continue
-                    steps = merge(core.steps, factor.steps)
-                    if self.agrees_at(steps, answer):
-                        yield Hypothesis(core.slugs + factor.slugs, steps)
+            level = factors[number - in_core]
+            if not cores[in_core] or not level:
+                continue
+            fits = np.ones((len(cores[in_core]), len(level)), dtype=bool)
+            # One answer leaves few combinations; all are asked about these.
+            told = self.telling()[: 2 if up_to_a_number else 1]
+            missing = None
+            if up_to_a_number:
+                missing = self.missing(in_core, number - in_core, told[0])
+            for answer in told:
+                fits &= self.fitting(in_core, number - in_core, answer, missing)
+            for core_place, factor_place in np.argwhere(fits):
+                core, factor = cores[in_core][core_place], level[factor_place]
+                slugs = core.slugs + factor.slugs
+                if compatible(core, factor) and not self.excluded & set(slugs):
+                    yield Hypothesis(slugs, merge(core.steps, factor.steps))
 
-    def proportional(self, steps: Steps, answer: Answer) -> bool:
-        """Tell whether the steps give an answer up to some factor."""
-        other = self.value(steps, answer.probe)
-        if other is None:
-            return False
-        both = np.isfinite(other) & np.isfinite(answer.value)
-        size = float((other[both] ** 2).sum())
-        product = float((other[both] * answer.value[both]).sum())
-        scaled = other * (product / size if size else 1.0)
-        return agrees(answer.value, scaled, answer.right, answer.tolerance)
+    def telling(self) -> list[Answer]:
+        """Return a few answers that differ in shape and T, the first that tell."""
+        found: dict[tuple[object, ...], Answer] = {}
+        for each in self.answers:
+            if largest(each.value) > 0:
+                key = (each.probe.logits.shape, each.probe.temperature)
+                found.setdefault(key, each)
+        return list(found.values())[:MOST_TELLING] or list(self.answers[:1])
+
+    def missing(self, level: int, others: int, answer: Answer) -> Array:
+        """Return the number by which each core times each factor is off."""
+        of_cores, of_factors = numbers(
+            self.kind,
+            level,
+            others,
+            self.reduction,
+            answer.probe.logits.shape,
+            answer.probe.temperature,
+        )
+        with np.errstate(all="ignore"):
+            products = of_cores[:, np.newaxis] * of_factors
+            return self.ratios(level, answer)[0][:, np.newaxis] / products
+
+    def fitting(
+        self, level: int, others: int, answer: Answer, missing: Array | None
+    ) -> Array:
+        """Return which cores times which factors give an answer, as a table."""
+        ratios, sizes, fits = self.ratios(level, answer)
+        of_cores, of_factors = numbers(
+            self.kind,
+            level,
+            others,
+            self.reduction,
+            answer.probe.logits.shape,
+            answer.probe.temperature,
+        )
+        with np.errstate(all="ignore"):
+            products = of_cores[:, np.newaxis] * of_factors
+            if missing is not None:
+                products = products * missing
+            off = np.abs(ratios[:, np.newaxis] - products) * sizes[:, np.newaxis]
+            scale = np.maximum(
+                max(SMALL, largest(answer.right)),
+                np.abs(products) * sizes[:, np.newaxis],
+            )
+            close = ~(off > 2 * answer.tolerance * scale)
+        return fits[:, np.newaxis] & close
+
+    def proportional(self, level: int, answer: Answer) -> list[int]:
+        """Return which combinations of a level give an answer up to some factor."""
+        if not hypotheses(self.kind, self.reduction)[0][level]:
+            return []
+        return [int(place) for place in np.flatnonzero(self.ratios(level, answer)[2])]
+
+    def ratios(self, level: int, answer: Answer) -> tuple[Array, Array, Array]:
+        """Return how many times a core the answer is, and whether it is at all.
+
+        Between them the largest entry of each core.
+        """
+        others, exists = table(self.kind, level, self.reduction, answer.probe)
+        value, right = answer.value.ravel(), answer.right.ravel()
+        finite = np.isfinite(value)
+        with np.errstate(all="ignore"):
+            both = np.isfinite(others) & finite
+            known = np.where(both, others, 0.0)
+            squares = (known**2).sum(axis=1)
+            products = (known * np.where(finite, value, 0.0)).sum(axis=1)
+            ratios = np.where(squares > 0, products / np.maximum(squares, 1e-300), 1.0)
+            scaled = others * ratios[:, np.newaxis]
+            defined = np.isfinite(scaled)
+            sizes = np.abs(np.where(defined, scaled, 0)).max(axis=1, initial=0)
+            scale = np.maximum(max(SMALL, largest(right)), sizes)
+            off = np.abs(np.where(defined & finite, scaled - value, 0)).max(
+                axis=1, initial=0
+            )
+            fits = exists & (defined == finite).all(axis=1)
+            fits &= off <= answer.tolerance * scale
+        return ratios, np.abs(known).max(axis=1, initial=0), fits
 
     def explains(self, hypothesis: Hypothesis) -> bool:
         """Tell whether mistakes explain every answer."""
@@ -215,29 +408,11 @@ class Matcher:
         return True
 
     def value(self, steps: Steps, probe: Probe) -> Array | None:
-        """Return what the steps give for a probe, or None where they raise.
-
-        Many combinations differ in a factor only: the rest is computed once.
-        """
-        key = (id(probe), steps.student, steps.teacher, steps.softmax, steps.core)
-        if key not in self.cores:
-            self.cores[key] = self.core(steps, probe)
-        core = self.cores[key]
+        """Return what the steps give for a probe, or None where they raise."""
+        core = core_at(self.kind, core_only(steps), self.reduction, probe)
         if core is None:
             return None
         factor = scalar_factor(
             self.kind, steps, probe.logits.shape, probe.temperature, self.reduction
         )
         return core * factor
-
-    def core(self, steps: Steps, probe: Probe) -> Array | None:
-        """Return the part before the factors, or None where it raises."""
-        try:
-            core = core_value(
-                self.kind, steps, probe.logits, probe.second, probe.temperature
-            )
-        except (ValueError, IndexError):  # shapes that do not fit
-            return None
-        core = reduced(self.kind, core, self.reduction)
-        shape = expected_shape(self.kind, probe.logits.shape, self.reduction)
-        return core if core.shape == shape else None

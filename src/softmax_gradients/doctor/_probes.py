@@ -30,12 +30,15 @@ FORM_NAMES = {
     "indices": "class indices",
 }
 # The shape (N, C) and T of each regular batch.
-BATCHES = (
+BATCHES: tuple[tuple[int, int, float], ...] = (
     (3, 4, 1.7),
     (2, 5, 0.7),
     (5, 3, 1.0),
     (4, 4, 2.6),
     (3, 2, 1.4),
+)
+CONFIDENT = np.array(
+    [[27.0, 26.3, -26.0, 9.5], [-12.0, 13.1, 12.4, -29.0], [9.0, 26.0, -27.0, 25.1]]
 )
 ORDINARY = "ordinary logits"
 ROWS_OF_A_BATCH = 2
@@ -71,12 +74,32 @@ def forms_of(kind: str) -> tuple[str, ...]:
     return FORMS if SECOND_ARGUMENT[kind] == "targets" else ("",)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=1024)
 def probes_in_style(
-    style: str, kind: str, form: str, with_temperature: bool, seed: int
+    style: str,
+    kind: str,
+    form: str,
+    with_temperature: bool,
+    seed: int,
+    classes: int | None = None,
+    few_shapes: bool = False,
 ) -> list[Probe]:
-    """Return the regular probes: as batches, those with N = C, or as single rows."""
-    probes = regular_probes(kind, form, with_temperature, seed)
+    """Return the regular probes: as batches, those with N = C, or as single rows.
+
+    With a fixed number of `classes`, all have it. With `few_shapes` they are of two
+    shapes, since some functions are compiled anew for each.
+    """
+    batches = BATCHES
+    if few_shapes:
+        shapes = ((3, 4), (4, 4), (3, 4), (4, 4), (3, 4))
+        batches = tuple(
+            (*shape, T) for shape, (_, _, T) in zip(shapes, BATCHES, strict=True)
+        )
+    if classes is not None:
+        # Enough of them to estimate a weight for each class, and to confirm it.
+        repeated = BATCHES * -(-3 * classes // (2 * len(BATCHES)))
+        batches = tuple((rows, classes, T) for rows, _, T in repeated[:20])
+    probes = regular_probes(kind, form, with_temperature, seed, batches)
     if style == "square":
         return [p for p in probes if p.logits.shape[0] == p.logits.shape[1]]
     if style == "row":
@@ -85,27 +108,36 @@ def probes_in_style(
 
 
 def regular_probes(
-    kind: str, form: str, with_temperature: bool, seed: int
+    kind: str,
+    form: str,
+    with_temperature: bool,
+    seed: int,
+    batches: tuple[tuple[int, int, float], ...] = BATCHES,
 ) -> list[Probe]:
     """Return the probes with |z/T| <= 30, the most telling first."""
     rng = np.random.default_rng(seed)
     probes = []
-    for rows, classes, temperature in BATCHES:
+    for rows, classes, temperature in batches:
         divisor = temperature if with_temperature else 1.0
         logits = random_logits(rng, (rows, classes))
         if temperature == 1.0:
-            logits[0, :2] = logits[0, 2]  # a tie among all
+            logits[0, :2] = logits[0, -1]  # a tie among all, of three
             logits[1, 0] = logits[1, 1]
         second = second_argument(kind, form, logits.shape, rng)
         probes.append(Probe(ORDINARY, logits, second, divisor, form))
+    if len({classes for _, classes, _ in batches}) == 1 and batches[0][1] != 4:
+        return probes
     # Two classes lead, so no probability is within rounding of one.
     divisor = 1.3 if with_temperature else 1.0
-    logits = divisor * np.array([[27.0, 26.3, -26.0, 9.5], [-12.0, 13.1, 12.4, -29.0]])
+    logits = divisor * CONFIDENT
+    labels = np.array([2, 3, 2])
+    if batches is BATCHES:
+        logits, labels = logits[:2], labels[:2]
     second = second_argument(kind, form, logits.shape, rng)
     if form == "indices":
-        second = np.array([2, 3])
+        second = labels
     if form == "one-hot":
-        second = np.eye(4)[[2, 3]]
+        second = np.eye(4)[labels]
     return [*probes, Probe("confident logits", logits, second, divisor, form)]
 
 

@@ -1,35 +1,22 @@
 """What the doctor found, for a terminal, a notebook and a program."""
 
+import html
+import re
 from dataclasses import dataclass
 from typing import Any
 
+from .._site import chapter_address
 from ..mistakes import Mistake
+from ._convention import Convention
 from ._example import Example, show
 from ._factor import Factor
 from ._invariants import SUMS_TO_ONE, SUMS_TO_ZERO
+from ._lines import RIGHT_LINES, WHERE, WRONG_LINES
 from ._plain import plain
 
+REPEATED = "The same call gave two results."
+ROWS = ('layout="row"', 'layout="(1, C)"', 'layout="(C, 1)"')
 VERDICTS = ("right", "convention", "mistake", "unknown", "unusable")
-
-
-@dataclass(frozen=True)
-class Convention:
-    """What a function does in another way than it was asked, and is right in.
-
-    Attributes
-    ----------
-    option : str
-        What to give to `diagnose` if it is meant, as in ``reduction="sum"``.
-    sentence : str
-        What the function does, in words.
-    """
-
-    option: str
-    sentence: str
-
-    def to_dict(self) -> dict[str, str]:
-        """Return the convention as strings."""
-        return {"option": self.option, "sentence": self.sentence}
 
 
 @dataclass(frozen=True)
@@ -110,86 +97,156 @@ class Report:
 
     @property
     def summary(self) -> str:
-        """One line that says what was found, and first what one row alone shows."""
-        if self.one_row is None:
-            return f"{self.kind}: {self.judgement}."
-        alone = "right for one row"
-        if self.one_row:
-            alone = f"for one row at a time it is {' with '.join(self.one_row)}"
-        return f"{self.kind}: {alone}; on a batch {self.judgement}."
+        """One line that says what was found and what to change."""
+        return f"{self.kind}: {self.judgement}"
 
     @property
     def judgement(self) -> str:
-        """The verdict on what was examined."""
-        if self.ok:
-            return "right"
-        if not self.checked:
-            return "it could not be checked"
-        if not self.mistakes:
-            if self.factor is not None:
-                return f"the right answer times {self.factor}, and not a mistake I know"
-            return "wrong, and not a mistake I know"
-        if all(mistake.numerical for mistake in self.leading()):
-            slugs = " with ".join(self.explanations[0])
-            return f"right at ordinary logits, fails at large ones: {slugs}"
-        count = len(self.explanations[0])
-        if count == 1:
-            return "wrong, by a known mistake"
-        return f"wrong, by {count} known mistakes together"
+        """The summary without the kind."""
+        if self.verdict == "right":
+            return "right."
+        if self.verdict == "unusable":
+            reason = f" {self.findings[0]}" if self.findings else ""
+            return f"it could not be checked.{reason}"
+        if self.verdict == "convention":
+            return self.condition
+        if self.verdict == "unknown":
+            return self.before_the_batch + self.unknown
+        leading = self.leading()
+        serious = [each for each in leading if not each.right_if] or leading
+        names = listed_in_words([each.slug for each in serious])
+        unless = "".join(
+            f" (and {each.slug}, unless {each.right_if})"
+            for each in leading
+            if each not in serious
+        )
+        numerical = all(mistake.numerical for mistake in leading)
+        start = "right at ordinary logits, fails at large ones, by" if numerical else ""
+        if not numerical and len(serious) == 1:
+            start = "wrong, by"
+        elif not numerical:
+            start = f"wrong, by {len(serious)} mistakes together:"
+        return f"{self.before_the_batch}{start} {names}{unless}. {self.change}"
 
     @property
-    def advice(self) -> str:
-        """How to have one row alone examined, if that can be what is meant."""
+    def before_the_batch(self) -> str:
+        """What one row alone shows, which comes first."""
+        rows = [each.option for each in self.conventions if each.option in ROWS]
+        if rows:
+            return "for one row at a time, "
         if self.one_row is None:
             return ""
-        found = "It is right for one row at a time."
+        alone = "right for one row"
         if self.one_row:
-            slugs = " with ".join(self.one_row)
-            found = f"For one row at a time it is {slugs} alone."
-        return f'{found} If one row is meant, ask with rows="one" (--rows one).'
+            alone = f"for one row at a time it is {' with '.join(self.one_row)}"
+        return f"{alone}; on a batch "
+
+    @property
+    def condition(self) -> str:
+        """What has to be meant for the function to be right, and what it is else."""
+        meant = " and ".join(each.meaning for each in self.conventions)
+        told = [each.otherwise for each in self.conventions if each.otherwise]
+        named = " ".join(told)
+        others = [
+            " with ".join(slugs)
+            for slugs in self.explanations[:1]
+            if not any(slug in named for slug in slugs)
+        ]
+        told += [f"as asked it is {each}" for each in others]
+        return f"right if {'; '.join([meant, *told])}."
+
+    @property
+    def unknown(self) -> str:
+        """What is known about a mistake that is not."""
+        if REPEATED in self.findings:
+            return "it gives another result each time that it is called."
+        if self.factor is not None:
+            return (
+                f"the right answer times {self.factor}, and not a mistake I know: "
+                f"multiply by {self.factor.inverse}."
+            )
+        if self.example is None:
+            return "wrong, and not a mistake I know."
+        return "wrong, and not a mistake I know: the example shows where."
+
+    @property
+    def change(self) -> str:
+        """What to write instead."""
+        leading = self.leading()
+        first = next((each for each in leading if not each.right_if), leading[0])
+        title = f"{first.title}."
+        line = RIGHT_LINES.get(self.kind)
+        if line is None or any(mistake.numerical for mistake in leading):
+            return title
+        return f"{title} Write {line}."
 
     def __str__(self) -> str:
         """Return the report for a terminal."""
         lines = [self.summary]
-        lines += [self.advice] if self.advice else []
-        for mistake in self.leading():
-            lines += ["", f"{mistake.slug}: {mistake.title}."]
-            lines += [f"  wrong    {plain(mistake.wrong)}"]
-            lines += [f"  right    {plain(mistake.right)}"]
-            lines += [f"  look at  {mistake.giveaway}"]
-            lines += [f"  read     the chapter {mistake.chapter}"]
-        lines += self.other_names()
         if self.example is not None:
             lines += ["", f"Example: {self.example.call()}"]
             lines += [f"  yours    {show(self.example.yours)}"]
             lines += [f"  right    {show(self.example.right)}"]
+        if self.verdict == "mistake":
+            for mistake in self.leading():
+                lines += ["", f"{mistake.slug}: {mistake.title}."]
+                lines += [f"  wrong    {plain(mistake.wrong)}"]
+                lines += [f"  right    {plain(mistake.right)}"]
+                lines += [f"  {word:8} {line}" for word, line in self.code(mistake)]
+                lines += [f"  look at  {mistake.giveaway}"]
+                lines += [f"  read     {address(mistake.slug)}"]
+            lines += self.other_names()
         lines += ["", *self.remarks()] if self.remarks() else []
         return "\n".join(lines)
 
     # A report at the prompt is read, not copied.
     __repr__ = __str__
 
+    def code(self, mistake: Mistake) -> list[tuple[str, str]]:
+        """Return the wrong and the right line of code of a mistake, and its names."""
+        wrong = WRONG_LINES.get(mistake.slug, {}).get(self.kind)
+        if wrong is None:
+            return []
+        right = RIGHT_LINES[self.kind]
+        used = set(re.findall(r"\w+", f"{wrong} {right}"))
+        where = "; ".join(line for name, line in WHERE.items() if name in used)
+        return [("code", wrong), ("better", right), ("with", where)]
+
     def _repr_markdown_(self) -> str:
-        """Return the report for a notebook, with links to the book's pages."""
-        lines = [f"**{self.summary}**", self.advice]
-        for mistake in self.leading():
-            slug = mistake.slug
-            lines.append(
-                f"[{slug}](mistakes.md#{slug}): {mistake.title}.\n\n"
-                f"- wrong: ${mistake.wrong}$\n"
-                f"- right: ${mistake.right}$\n"
-                f"- look at: {mistake.giveaway}\n"
-                f"- read: [{mistake.chapter}]({mistake.page.replace('#', '.ipynb#')})"
-            )
-        lines += self.other_names()
+        """Return the report for a notebook: what matters, and the rest folded."""
+        lines = [f"**{escaped(self.summary)}**"]
         if self.example is not None:
             lines.append(
                 f"Example: {self.example.call()}\n\n"
                 f"- yours: `{show(self.example.yours)}`\n"
                 f"- right: `{show(self.example.right)}`"
             )
-        lines += [f"- {remark}" for remark in self.remarks()]
-        return "\n\n".join(line for line in lines if line)
+        if self.verdict == "mistake":
+            for mistake in self.leading():
+                slug = mistake.slug
+                code = [f"- {word}: `{line}`" for word, line in self.code(mistake)]
+                lines.append(
+                    "\n".join(
+                        [
+                            f"[{slug}](mistakes.md#{slug}): {mistake.title}.\n",
+                            f"- wrong: ${mistake.wrong}$",
+                            f"- right: ${mistake.right}$",
+                            *code,
+                        ]
+                    )
+                )
+        rest = [
+            f"{mistake.slug}: {mistake.giveaway} Read "
+            f"[{mistake.chapter}]({mistake.page.replace('#', '.ipynb#')})."
+            for mistake in self.leading()
+            if self.verdict == "mistake"
+        ]
+        rest += [each.strip() for each in self.other_names()]
+        rest += [escaped(remark) for remark in self.remarks()]
+        if rest:
+            told = "\n".join(f"- {each}" for each in rest)
+            lines.append(f"<details><summary>More</summary>\n\n{told}\n\n</details>")
+        return "\n\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain lists, dictionaries, numbers and strings."""
@@ -207,6 +264,7 @@ class Report:
                     "right": mistake.right,
                     "giveaway": mistake.giveaway,
                     "page": mistake.page,
+                    "address": address(mistake.slug),
                 }
                 for mistake in self.mistakes
             ],
@@ -246,10 +304,14 @@ class Report:
         ]
 
     def remarks(self) -> list[str]:
-        """Return factor, invariants, evidence, findings and what was checked."""
-        lines = []
+        """Return conventions, factor, invariants, findings and what was checked."""
+        lines = [
+            f"{each.sentence} State it with {each.option}." for each in self.conventions
+        ]
         if self.factor is not None:
             lines.append(f"Yours is the right answer times {self.factor}.")
+        if self.one_row is not None:
+            lines.append('If one row is meant, ask with rows="one" (--rows one).')
         if self.invariant is not None:
             lines.append(f"Broken: {self.invariant}.")
         lines += self.evidence
@@ -257,6 +319,16 @@ class Report:
         if self.checked:
             lines.append(f"Checked on {'; '.join(self.checked)}.")
         return lines
+
+
+def address(slug: str) -> str:
+    """Return where the entry of a mistake is published."""
+    return chapter_address("mistakes", slug)
+
+
+def escaped(text: str) -> str:
+    """Return text in which nothing is markup, neither of Markdown nor of HTML."""
+    return re.sub(r"([\\`*_\[\]$])", r"\\\1", html.escape(text, quote=False))
 
 
 def listed_in_words(names: list[str]) -> str:

@@ -53,6 +53,7 @@ ENTRIES = (
         right=r"\frac{1}{N}\sum_n L_n",
         giveaway="The ratio to the right value is the number of rows N.",
         page="gradient-doctor#the-ratio-to-the-right-answer",
+        right_if="you meant the sum over the batch",
         sources=(
             "tensorflow/tensorflow#1358",
             "apache/mxnet#2215",

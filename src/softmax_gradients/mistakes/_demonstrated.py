@@ -224,6 +224,7 @@ ENTRIES = (
         r"computes}",
         giveaway="With one row the weight has no effect.",
         page="gradient-doctor#what-no-result-shows",
+        right_if="you meant to divide by the sum of the weights",
         sources=(
             "pytorch/pytorch#8062",
             "pytorch/pytorch#25571",

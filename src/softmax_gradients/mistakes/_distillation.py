@@ -52,6 +52,7 @@ ENTRIES = (
         right=r"T^2\,\mathrm{KL}(p \,\|\, q)",
         giveaway="As T grows its gradient falls like 1/T^2 beside the hard loss.",
         page="distillation#dist-t-squared",
+        right_if="the factor T^2 is left to the caller",
         sources=(
             "IntelLabs/distiller#122",
             "keras-team/keras-io#869",
@@ -113,6 +114,7 @@ ENTRIES = (
         giveaway="Its gradient is q (log(q/p) - KL(q || p))/T, not (q - p)/T; it "
         "forgives a student that drops a class of the teacher.",
         page="distillation#which-way-round",
+        right_if="the teacher comes first",
         sources=(
             "paiml/aprender#2153",
             "sinahmr/DIaM#9",
@@ -130,6 +132,7 @@ ENTRIES = (
         giveaway="The loss is the reversed divergence and the gradient has the "
         "opposite sign; in a trainer the teacher learns and the student does not.",
         page="distillation#which-way-round",
+        right_if="the teacher comes first",
         sources=("keras-team/keras-io#257",),
         kinds={
             "distillation_loss": (Steps(core=reverse_divergence),),

@@ -146,6 +146,7 @@ ENTRIES = (
         giveaway="Targets of zero should give a gradient of zero and give q/T; a row "
         "sums to (1 - sum t)/T.",
         page="kronecker-delta#where-the-sum-of-the-targets-enters",
+        right_if="your targets always sum to one",
         sources=(
             "tensorflow/tensorflow#60314",
             "SauersML/gam#453",

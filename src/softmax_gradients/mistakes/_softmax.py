@@ -232,6 +232,7 @@ ENTRIES = (
         right=r"q_{ni} = \frac{e^{z_{ni}}}{\sum_j e^{z_{nj}}}",
         giveaway="The columns of q sum to one, and the rows do not.",
         page="gradient-doctor#rows-columns-and-the-batch",
+        right_if="your classes are along the first axis",
         sources=(
             "MicrosoftDocs/pytorchfundamentals#21",
             "DeepReinforcementLearning/DeepReinforcementLearningInAction#32",
@@ -249,6 +250,7 @@ ENTRIES = (
         giveaway="All of q together sums to one: right for one row alone, and off "
         "for two.",
         page="gradient-doctor#rows-columns-and-the-batch",
+        right_if="you meant one row at a time",
         sources=(
             "deeplearning4j/nd4j#44",
             "rickwierenga/MLFundamentals#1",

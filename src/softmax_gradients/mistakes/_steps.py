@@ -12,6 +12,7 @@ of the package are what they are compared with.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from functools import cached_property
 from math import prod
 from typing import Any, NamedTuple
 
@@ -58,7 +59,7 @@ class Steps:
     power: int | None = None
     rows: Callable[[Shape], float] | None = None
 
-    @property
+    @cached_property
     def replaced(self) -> frozenset[str]:
         """The names of the steps that are replaced."""
         return frozenset(

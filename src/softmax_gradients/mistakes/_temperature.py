@@ -90,6 +90,7 @@ ENTRIES = (
         giveaway="Right at T = 1. Else T times too large, in the right direction; "
         "where T is ignored altogether nothing changes with it.",
         page="temperature#where-the-temperature-goes-in-code",
+        right_if="you meant one fixed temperature",
         sources=(
             "huggingface/trl#3029",
             "OpenRLHF/OpenRLHF#853",
@@ -117,6 +118,7 @@ ENTRIES = (
         right=r"q = \operatorname{softmax}(z/T)",
         giveaway="A larger T makes the probabilities sharper.",
         page="temperature#where-the-temperature-goes-in-code",
+        right_if="you meant the inverse temperature 1/T",
         sources=(
             "bowang-lab/BLEEP#5",
             "EFS-OpenSource/calibration-framework#13",

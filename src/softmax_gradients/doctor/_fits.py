@@ -1,0 +1,158 @@
+"""Numbers inside a function, recovered: label smoothing, class weights, a fixed T.
+
+Each is estimated on every second answer and confirmed on all of them.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..mistakes._steps import AVERAGED, WITH_TARGETS, as_weights
+from ._examination import Caller, Collected, collected
+from ._probes import Probe
+from ._readings import Reading
+from ._reference import computed_answer
+
+# Where a fixed T is looked for.
+TEMPERATURES = np.geomspace(0.05, 50.0, 25)
+
+
+def fitted(found: Collected) -> Iterator[Reading]:
+    """Yield readings with a number that makes the answers right, the simplest first."""
+    reading = found.caller.reading
+    finite = [each for each in found.answers if np.isfinite(each.value).all()]
+    if len(finite) < 3 or len(finite) < len(found.answers):
+        return
+    if found.caller.kind in WITH_TARGETS:
+        smoothing = fitted_smoothing(found)
+        if smoothing is not None:
+            yield replace(reading, smoothing=smoothing)
+        yield from fitted_weights(found)
+    if not found.caller.with_temperature and reading.temperature is None:
+        temperature = fitted_temperature(found)
+        if temperature is not None:
+            yield replace(reading, temperature=temperature)
+
+
+def nice(number: float) -> float:
+    """Return a number with the digits that an estimate has."""
+    return float(f"{number:.6g}")
+
+
+def fitted_smoothing(found: Collected) -> float | None:
+    """Return eps of (1 - eps) t + eps sum(t)/C: the answers are linear in it."""
+    kind, reduction = found.caller.kind, found.caller.reduction
+    estimates = []
+    for each in found.answers[::2]:
+        uniform = replace(found.caller.reading, smoothing=1.0).seen(each.probe)
+        step = computed_answer(kind, uniform, reduction) - each.right
+        size = float((step**2).sum())
+        if size > 0:
+            estimates.append(float((step * (each.value - each.right)).sum()) / size)
+    if not estimates:
+        return None
+    smoothing = nice(float(np.median(estimates)))
+    return smoothing if 1e-4 < smoothing <= 1 else None
+
+
+def fitted_weights(found: Collected) -> Iterator[Reading]:
+    """Yield the class weights with which the answers are right.
+
+    A sum or a mean over N is linear in them. A mean over the sum of the weights
+    fixes them up to a factor: the largest is then taken to be 1.
+    """
+    kind, reading = found.caller.kind, found.caller.reading
+    if reading.reduction not in ("mean", "sum") or kind not in AVERAGED:
+        return
+    classes = found.answers[0].probe.logits.shape[-1]
+    same = [a for a in found.answers if a.probe.logits.shape[-1] == classes]
+    if len(same) < len(found.answers) or classes > 60:
+        return
+    half = same[::2]
+    parts = [contributions(kind, each.probe) for each in half]
+    divisors = [
+        each.probe.logits[..., 0].size if reading.reduction == "mean" else 1
+        for each in half
+    ]
+    matrix = np.concatenate([p / d for p, d in zip(parts, divisors, strict=True)])
+    values = np.concatenate([each.value.astype(float).ravel() for each in half])
+    weights, *_ = np.linalg.lstsq(matrix, values, rcond=None)
+    yield from weighted_reading(reading, weights, False)
+    if reading.reduction == "mean":
+        rows = [
+            part - np.outer(each.value.astype(float).ravel(), mass(each.probe))
+            for part, each in zip(parts, half, strict=True)
+        ]
+        null = np.linalg.svd(np.concatenate(rows))[2][-1]
+        largest = null[np.abs(null).argmax()]
+        yield from weighted_reading(reading, null / largest, True)
+
+
+def weighted_reading(
+    reading: Reading, weights: NDArray[np.float64], by_weights: bool
+) -> Iterator[Reading]:
+    """Yield a reading with weights, if they can be meant."""
+    if np.isfinite(weights).all() and (weights >= -1e-9).all() and weights.max() > 0:
+        numbers = tuple(nice(float(max(w, 0.0))) for w in weights)
+        if len(set(numbers)) > 1:
+            yield replace(reading, weights=numbers, by_weights=by_weights)
+
+
+def contributions(kind: str, probe: Probe) -> NDArray[np.float64]:
+    """Return what each class's targets add to the summed answer, one a column."""
+    targets = as_weights(np.asarray(probe.second), probe.logits)
+    columns = []
+    for place in range(targets.shape[-1]):
+        only = np.zeros_like(targets, dtype=float)
+        only[..., place] = targets[..., place]
+        part = replace(probe, second=only, form="weights")
+        columns.append(computed_answer(kind, part, "sum").ravel())
+    return np.stack(columns, axis=1)
+
+
+def mass(probe: Probe) -> NDArray[np.float64]:
+    """Return the sum of the targets of each class."""
+    targets = as_weights(np.asarray(probe.second), probe.logits)
+    return targets.reshape(-1, targets.shape[-1]).sum(axis=0).astype(float)
+
+
+def fitted_temperature(found: Collected) -> float | None:
+    """Return the T at which the answers are right, if there is one."""
+    half = found.answers[::2][:2]
+    caller = found.caller
+
+    def error(temperature: float) -> float:
+        total = 0.0
+        for each in half:
+            probe = replace(each.probe, temperature=float(temperature))
+            right = computed_answer(caller.kind, probe, caller.reduction)
+            size = max(1e-3, float(np.abs(each.value).max(initial=0)))
+            total += float(np.abs(each.value - right).max(initial=0)) / size
+        return total
+
+    errors = [error(temperature) for temperature in TEMPERATURES]
+    place = int(np.argmin(errors))
+    if not errors[place] < 0.5 * len(half):
+        return None
+    low = TEMPERATURES[max(place - 1, 0)]
+    high = TEMPERATURES[min(place + 1, len(TEMPERATURES) - 1)]
+    ratio = (np.sqrt(5) - 1) / 2
+    for _ in range(60):  # the golden section
+        one, two = high - ratio * (high - low), low + ratio * (high - low)
+        if error(one) < error(two):
+            high = two
+        else:
+            low = one
+    temperature = nice((low + high) / 2)
+    rounded = float(f"{temperature:.4g}")
+    if error(rounded) <= 2 * error(temperature) + 1e-9:
+        temperature = rounded
+    return temperature if error(temperature) < 1e-4 * len(half) else None
+
+
+def confirmed(caller: Caller, reading: Reading, found: Collected) -> Collected | None:
+    """Return the answers under a reading if all of them are right."""
+    again = collected(replace(caller, reading=reading), found.style, found.taken)
+    return again if again.right else None
