@@ -437,7 +437,7 @@ def test_the_report_renders_in_a_notebook():
     report = diagnose(lambda z, t: -t * (1 - q_of(z)), "gradient")
     shown = report._repr_markdown_()
     assert "[diagonal-jacobian](mistakes.md#diagonal-jacobian)" in shown
-    assert "[summation-mistake](summation-mistake.ipynb)" in shown
+    assert "[summation-mistake](summation-mistake.ipynb" in shown
     assert "wrong, by diagonal-jacobian (and missing-batch-mean, unless" in shown
     assert "<details><summary>More</summary>" in shown
     for name in report.explanations[1]:
