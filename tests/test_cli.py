@@ -150,7 +150,7 @@ def test_an_option_for_each_argument_of_the_doctor():
     text = described_help()
     for name in names:
         assert f"--{name.replace('_', '-')}" in text
-    assert "{batch,one}" in text
+    assert "One of batch, one." in text
 
 
 def described_help():

@@ -6,6 +6,7 @@ import inspect
 import json
 import os
 import re
+import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -121,7 +122,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     described = descriptions(inspect.getdoc(diagnose) or "")
     _, *parameters = inspect.signature(diagnose).parameters.values()
     for parameter in parameters:
-        told = described.get(parameter.name, Description("", ""))
+        told = described.get(parameter.name, Description("", ()))
         more: dict[str, Any] = {"type": value_of}
         if parameter.name == "kind":
             more = {"choices": KINDS, "metavar": "KIND"}
@@ -130,8 +131,9 @@ def add_options(command: argparse.ArgumentParser) -> None:
             more = {"action": argparse.BooleanOptionalAction}
         elif parameter.name in FUNCTIONS:
             more = {"type": FunctionName, "metavar": "MODULE:FUNCTION"}
-        elif told.choices:
-            more["metavar"] = told.choices
+        if told.choices and parameter.name != "kind":
+            words = ", ".join(map(shlex.quote, told.choices))
+            told = told._replace(text=f"{told.text} One of {words}.")
         command.add_argument(
             "--" + parameter.name.replace("_", "-"),
             help=told.text.replace("%", "%%"),
@@ -145,7 +147,7 @@ class Description(NamedTuple):
     """What a docstring says of a parameter: its first sentence, and its words."""
 
     text: str
-    choices: str
+    choices: tuple[str, ...]
 
 
 def descriptions(docstring: str) -> Mapping[str, Description]:
@@ -166,7 +168,7 @@ def descriptions(docstring: str) -> Mapping[str, Description]:
     ... total : int
     ... ''')
     >>> found["two"], found["how"].choices
-    (Description(text='What is added.', choices=''), '{exactly,fast}')
+    (Description(text='What is added.', choices=()), ('exactly', 'fast'))
     """
     section = re.search(
         r"^Parameters\n-+\n(.*?)(?=^\w+\n-+$|\Z)", docstring, re.MULTILINE | re.DOTALL
@@ -176,9 +178,8 @@ def descriptions(docstring: str) -> Mapping[str, Description]:
     for names, kind, text in entry.findall(section[1] if section else ""):
         first = re.split(r"(?<=\.) |: - ", " ".join(text.split()))[0]
         first = first.rstrip(".") + "."
-        words = re.search(r"\{.*\}", kind)
-        choices = re.sub(r"[\"' ]", "", words[0]) if words else ""
-        told = Description(first.replace("``", ""), choices)
+        words = re.findall(r'"(.*?)"', kind.partition("}")[0])
+        told = Description(first.replace("``", ""), tuple(words))
         found |= dict.fromkeys(names.split(", "), told)
     return found
 
