@@ -75,9 +75,8 @@ ENTRIES = (
         wrong=r"\frac{q - t}{T^2}",
         right=r"\frac{q - t}{T}",
         giveaway="Divide by (q - t)/T: the ratio is 1/T. For large T the right "
-        "gradient too falls like 1/T^2 against a teacher softened by T, or uniform "
-        "targets; that is its size, not its factor, and with other fixed targets it is "
-        "1/T.",
+        "gradient, too, falls like 1/T^2 against a teacher softened by T, or uniform "
+        "targets, and like 1/T with other fixed ones: its size, not its factor.",
         page="temperature#the-gradient-by-indices",
         sources=("math.stackexchange 3789676",),
         kinds={kind: (Steps(power=-2),) for kind in DERIVATIVES},
