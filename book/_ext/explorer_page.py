@@ -4,6 +4,7 @@ A cell tagged `explorer-summation`, or a figure of that class, shows a still pic
 on the site the script of the package puts its explorer of that kind in its place.
 """
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -35,8 +36,8 @@ def prepare(app):
     folder = Path(app.doctreedir) / "explorer-files"
     target = folder / "explorer"
     target.mkdir(parents=True, exist_ok=True)
-    (target / "pictures.css").write_text(style("pictures"), "utf-8")
-    code = script("numbers", "pictures") + "exploreFigures();\n"
+    code = script("numbers", "pictures")
+    code += f"exploreFigures({json.dumps(style('pictures'))});\n"
     (target / "pictures.mjs").write_text(code, "utf-8")
     app.config.html_static_path.append(str(folder))
 
@@ -51,7 +52,6 @@ def has_explorer(doctree):
 
 def add_script(app, pagename, templatename, context, doctree):
     if doctree is not None and has_explorer(doctree):
-        app.add_css_file("explorer/pictures.css")
         app.add_js_file("explorer/pictures.mjs", type="module")
 
 

@@ -403,3 +403,24 @@ def test_axe_finds_nothing_in_an_explorer(watched, axe, kind, width, theme):
     )
     page.evaluate(axe)
     assert page.evaluate(VIOLATIONS) == []
+
+
+@pytest.mark.parametrize("path", [INTRO, CHAPTER])
+@pytest.mark.parametrize(("theme", "turned"), [("light", False), ("dark", True)])
+def test_the_still_picture_is_dark_on_light_and_light_on_dark(
+    watched, path, theme, turned
+):
+    opened = watched(color_scheme=theme)
+    opened.page.route("**/pictures.mjs*", lambda route: route.abort())
+    page = opened.open(path)
+    picture = page.locator("figure", has_text="drag the ends of the bars").locator(
+        "img"
+    )
+    assert picture.get_attribute("data-see-through") is not None
+    style = picture.evaluate(
+        "image => [getComputedStyle(image).filter,"
+        "getComputedStyle(image).backgroundColor]"
+    )
+    assert ("invert(1)" in style[0]) == turned
+    assert style[1] == "rgba(0, 0, 0, 0)"
+    opened.errors.clear()

@@ -480,8 +480,10 @@ export function explore(box, kind) {
 
 // ---- On the page --------------------------------------------------------------
 
-// Put the explorer of its kind into each figure that has a still picture of it.
-export function exploreFigures() {
+// Put the explorer of its kind into each figure that has a still picture of it. The
+// style comes with the script: what needs no script does not wait for it.
+export function exploreFigures(style) {
+  document.head.append(element("style", {}, style));
   for (const [kind] of Object.entries(KINDS)) {
     for (const cell of document.querySelectorAll(`figure.explorer-${kind}, .tag_explorer-${kind}`)) {
       const figure = cell.matches("figure") ? cell : cell.querySelector(".cell_output figure");
