@@ -36,7 +36,13 @@ def seen_in(names):
 def explained(page):
     """Return the link to a section, in the words of its heading."""
     chapter, anchor = page.split("#")
-    return f"[]({chapter}.ipynb#{anchor})"
+    # Headings are known by their page, and labels, as of those with formulas, without.
+    source = (ROOT / "book" / f"{chapter}.ipynb").read_text("utf-8")
+    return (
+        f"[](#{anchor})"
+        if f"({anchor})=" in source
+        else f"[]({chapter}.ipynb#{anchor})"
+    )
 
 
 def shows(entry):

@@ -201,7 +201,7 @@ ENTRIES = (
         right=r"J_T = \frac{\operatorname{diag}(q) - q q^\top}{T},\quad "
         r"q = \operatorname{softmax}(z/T)",
         giveaway="T times the Jacobian should change with T, and does not.",
-        page="temperature#the-jacobian-at-t-is-not-the-jacobian-at-1-divided-by-t",
+        page="temperature#temp-jacobian",
         sources=(
             "RiazML/math-for-llms:05-Multivariate-Calculus/02-Jacobians-and-Hessians/notes.md",
         ),
