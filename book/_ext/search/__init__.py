@@ -174,7 +174,9 @@ def unseen(name, text):
 
 
 async def write_index(found, folder):
-    async with PagefindIndex(config={"output_path": str(folder)}) as index:
+    async with PagefindIndex(
+        config={"output_path": str(folder), "include_characters": "^"}
+    ) as index:
         # A folder at once: for single pages the program takes its time.
         with tempfile.TemporaryDirectory() as pages:
             for number, record in enumerate(found):
