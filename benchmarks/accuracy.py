@@ -30,21 +30,27 @@ STUDENT, TEACHER = [2.0, 0.5, -1.0, 1.2], [1.0, 2.5, -0.5, 0.0]
 TEMPERATURES = [10.0 ** (exponent / 2) for exponent in range(17)]
 
 
-def rows(classes=10):
-    """Return logits and a label by name: ordinary ones, and where digits are lost."""
+# One row would understate the largest error of many.
+ROWS = 1024
+
+
+def batches(classes=10):
+    """Return logits and labels by name: ordinary ones, and where digits are lost."""
     rng = np.random.default_rng(1)
-    normal = rng.normal(size=classes)
+    labels, shape = rng.integers(1, classes, ROWS), (ROWS, classes)
+    normal = rng.normal(size=shape)
     right, huge = normal.copy(), normal.copy()
-    right[0], huge[0] = 40, 1e4
+    right[:, 0], huge[:, 0] = rng.uniform(38, 42, ROWS), 1e4
+    first = np.zeros(ROWS, int)
     ordinary = {
-        f"within {width:g}": (rng.uniform(-width, width, classes), 1)
+        f"within {width:g}": (rng.uniform(-width, width, shape), labels)
         for width in (5, 50, 700, 1e4)
     }
     return ordinary | {
-        "all equal": (np.full(classes, 0.3), 1),
-        "confident, right": (right, 0),
-        "confident, wrong": (right, 1),
-        "one huge": (huge, 0),
+        "all equal": (np.repeat(rng.normal(size=(ROWS, 1)), classes, axis=1), labels),
+        "confident, right": (right, first),
+        "confident, wrong": (right, labels),
+        "one huge": (huge, first),
     }
 
 
@@ -71,19 +77,27 @@ def largest_error(results, exact_results, dtype):
 
 
 def errors(dtype):
-    """Return each library's largest errors in the loss and in the gradient, by row."""
+    """Return each library's largest errors, by case.
+
+    The loss is the mean of the batch, the gradient's entries are those of all its rows.
+    """
     table = {}
-    for case, (values, label) in rows().items():
-        row = values.astype(dtype)
+    for case, (values, labels) in batches().items():
+        logits = values.astype(dtype)
         with mpmath.workdps(50):
-            loss, gradient = exact(row, label)
-            for name, run in installed(row[np.newaxis], np.array([label])).items():
+            pairs = [exact(*row) for row in zip(logits, labels, strict=True)]
+            loss = mpmath.fsum(value for value, _ in pairs) / ROWS
+            gradient = [slope for _, slopes in pairs for slope in slopes]
+            for name, run in installed(logits, labels).items():
                 with np.errstate(all="ignore"):
                     actual, slopes = run()
-                slopes = np.asarray(slopes)[0].tolist()
+                # scikit-learn's gradient is that of the sum.
+                count = 1 if name == "scikit-learn" else ROWS
+                found = np.asarray(slopes).ravel().tolist()
+                expected = [slope / count for slope in gradient]
                 table.setdefault(name, {})[case] = {
                     "loss": largest_error([float(actual)], [loss], dtype),
-                    "gradient": largest_error(slopes, gradient, dtype),
+                    "gradient": largest_error(found, expected, dtype),
                 }
     return table
 
@@ -175,7 +189,7 @@ def distilled():
 
 def print_errors(table):
     """Print the largest errors of loss and gradient by library and row."""
-    cases = list(rows())
+    cases = list(batches())
     for name, by_case in table.items():
         print(f"    {name}")
         for case in cases:

@@ -356,6 +356,55 @@ def test_a_label_on_a_masked_class_costs_nothing_without_weight():
     assert sg.distillation_loss(*arguments, labels=1, alpha=0.5) == np.inf
 
 
+def test_both_halves_of_a_distillation_without_labels():
+    rng = np.random.default_rng(8)
+    student, teacher = rng.normal(size=(2, 5, 4))
+    loss, gradient = sg.distillation_value_and_gradient(
+        student, teacher, temperature=3.0
+    )
+    assert loss == sg.distillation_loss(student, teacher, temperature=3.0)
+    assert_array_equal(
+        gradient, sg.distillation_loss_gradient(student, teacher, temperature=3.0)
+    )
+
+
+@pytest.mark.parametrize("temperature", [0.7, 3.0])
+def test_extended_precision_agrees_to_the_digits_of_float64(temperature):
+    """It goes the slow way, and the same way for every public function."""
+    rng = np.random.default_rng(9)
+    z, v, u = rng.normal(scale=3, size=(3, 6, 4))
+    labels, options = rng.integers(4, size=6), {"temperature": temperature}
+    wide = [array.astype(np.longdouble) for array in (z, v, u)]
+    calls = [
+        lambda z, v, u: sg.softmax(z, **options),
+        lambda z, v, u: sg.log_softmax(z, **options),
+        lambda z, v, u: sg.softmax_vjp(z, u, **options),
+        lambda z, v, u: sg.log_softmax_vjp(z, u, **options),
+        lambda z, v, u: sg.cross_entropy(z, labels, **options),
+        lambda z, v, u: sg.cross_entropy_gradient(z, labels, **options),
+        lambda z, v, u: sg.cross_entropy_value_and_gradient(z, labels, **options)[1],
+        lambda z, v, u: sg.cross_entropy_temperature_gradient(z, labels, **options),
+        lambda z, v, u: sg.cross_entropy_temperature_gradient(
+            z, teacher_logits=v, **options
+        ),
+        lambda z, v, u: sg.kl_divergence(z, v, **options),
+        lambda z, v, u: sg.distillation_value_and_gradient(z, v, **options)[1],
+        lambda z, v, u: sg.distillation_loss_gradient(
+            z, v, with_respect_to="teacher", **options
+        ),
+    ]
+    for call in calls:
+        np.testing.assert_allclose(call(z, v, u), call(*wide), rtol=2e-14, atol=1e-15)
+
+
+def test_a_teacher_of_extended_precision_has_no_gradient_at_an_infinite_loss():
+    student = np.array([0.0, -np.inf], np.longdouble)
+    with pytest.raises(ValueError, match="must not mask"):
+        sg.distillation_loss_gradient(
+            student, np.zeros(2), with_respect_to="teacher", temperature=3.0
+        )
+
+
 @pytest.mark.parametrize("temperature", [1.0, 1.7, 1e-9, 1e9])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_the_callers_wish_to_hear_of_underflow_is_not_for_the_package(
