@@ -19,8 +19,11 @@ from ._reference import computed_answer
 TEMPERATURES = np.geomspace(0.05, 50.0, 25)
 
 
-def fitted(found: Collected) -> Iterator[Reading]:
-    """Yield readings with a number that makes the answers right, the simplest first."""
+def fitted(found: Collected, whole: bool) -> Iterator[Reading]:
+    """Yield readings with a number that makes the answers right, the simplest first.
+
+    A temperature is looked for only where the `whole` of the targets is taken.
+    """
     reading = found.caller.reading
     finite = [each for each in found.answers if np.isfinite(each.value).all()]
     if len(finite) < 3 or len(finite) < len(found.answers):
@@ -30,7 +33,7 @@ def fitted(found: Collected) -> Iterator[Reading]:
         if smoothing is not None:
             yield replace(reading, smoothing=smoothing)
         yield from fitted_weights(found)
-    if not found.caller.with_temperature and reading.temperature is None:
+    if whole and not found.caller.with_temperature and reading.temperature is None:
         temperature = fitted_temperature(found)
         if temperature is not None:
             yield replace(reading, temperature=temperature)
@@ -71,6 +74,8 @@ def fitted_weights(found: Collected) -> Iterator[Reading]:
     if len(same) < len(found.answers) or classes > 60:
         return
     half = same[::2]
+    if not np.sum([mass(each.probe) for each in half], axis=0).all():
+        return  # a class without weight in them tells nothing of its own
     parts = [contributions(kind, each.probe) for each in half]
     divisors = [
         each.probe.logits[..., 0].size if reading.reduction == "mean" else 1

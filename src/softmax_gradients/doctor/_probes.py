@@ -97,8 +97,8 @@ def probes_in_style(
         )
     if classes is not None:
         # Enough of them to estimate a weight for each class, and to confirm it.
-        repeated = BATCHES * -(-3 * classes // (2 * len(BATCHES)))
-        batches = tuple((rows, classes, T) for rows, _, T in repeated[:20])
+        repeated = BATCHES * max(2, min(4, classes // 4))
+        batches = tuple((rows, classes, T) for rows, _, T in repeated)
     probes = regular_probes(kind, form, with_temperature, seed, batches)
     if style == "square":
         return [p for p in probes if p.logits.shape[0] == p.logits.shape[1]]

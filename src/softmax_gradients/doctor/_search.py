@@ -100,12 +100,13 @@ def searched(
         return Diagnosis(plain, plain, mistaken=True)
     search = Search(plain, callers, stated)
     best = search.right_reading() or search.fitted_reading()
-    if not search.running and stated.classes is None:
+    if best is None and not search.takes_batches() and stated.classes is None:
         for classes in class_counts(way.call):
             fixed = [with_classes(caller, classes) for caller in callers]
-            search = Search(plain, fixed, stated)
-            best = search.right_reading() or search.fitted_reading()
-            if search.running:
+            other = Search(plain, fixed, stated)
+            best = other.right_reading() or other.fitted_reading()
+            if other.takes_batches():
+                search = other
                 break
     if best is not None:
         counted = averaged(best) or best
@@ -228,6 +229,12 @@ class Search:
         self.multiples: list[Collected] = []
         self.running: dict[Reading, tuple[Caller, str, tuple[str, ...]]] = {}
 
+    def takes_batches(self) -> bool:
+        """Tell whether batches (N, C) run in some reading."""
+        return any(
+            caller.reading.layout == BATCH for caller, *_ in self.running.values()
+        )
+
     def told(self, found: Collected) -> tuple[Convention, ...]:
         """Return in what a reading differs from what was asked."""
         usual = self.plain.caller.reading
@@ -285,28 +292,40 @@ class Search:
         return None
 
     def hidden(self, found: Collected) -> bool:
-        """Tell whether conventions hide a mistake that batches of logits show.
+        """Tell whether conventions hide a mistake that is seen without them.
 
-        Called in the same way otherwise, it is then wrong by fewer mistakes than
-        these conventions are hard to believe.
+        Without some of them, it is then wrong by fewer mistakes than these are hard
+        to believe.
         """
         reading = found.caller.reading
-        if self.stated.layout is not None or self.stated.rows == "one":
-            layout = reading.layout
-        else:
-            layout = BATCH
-        takes = reading.takes if self.stated.takes else "logits"
-        open_reading = replace(reading, layout=layout, takes=takes)
-        if open_reading == reading:
-            return False
-        caller = replace(found.caller, reading=open_reading)
-        dropped = conventions_of(reading, open_reading)
-        for style in styles_of(open_reading):
+        usual = self.plain.caller.reading
+        changes: list[dict[str, str]] = []
+        if self.stated.layout is None and self.stated.rows != "one":
+            changes.append({"layout": BATCH})
+        if self.stated.takes is None:
+            changes.append({"takes": "logits"})
+        if reading.layout in ROW_LAYOUTS:
+            changes.append({"reduction": usual.reduction, "layout": BATCH})
+        without: dict[Reading, None] = {}
+        for some in product((False, True), repeat=len(changes)):
+            changed: dict[str, Any] = {}
+            for use, change in zip(some, changes, strict=True):
+                changed |= change if use else {}
+            without[replace(reading, **changed)] = None
+        return any(
+            self.seen_to_be_wrong(found, each) for each in without if each != reading
+        )
+
+    def seen_to_be_wrong(self, found: Collected, reading: Reading) -> bool:
+        """Tell whether mistakes explain a function that is right in another reading."""
+        caller = replace(found.caller, reading=reading)
+        dropped = conventions_of(found.caller.reading, reading)
+        for style in styles_of(reading):
             shown = collected(caller, style, found.taken)
             if not shown.answers:
                 continue
             if fitted_factor(shown.answers) is not None:
-                return reading.layout in ROW_LAYOUTS
+                return found.caller.reading.layout in ROW_LAYOUTS
             return contradicted(with_formulas(shown, len(dropped)), dropped)
         return False
 
@@ -436,9 +455,10 @@ class Search:
         if self.multiples:
             return None
         for caller, style, forms in self.likely(8):
-            for kept in self.subsets(forms)[:2]:
+            for kept in self.subsets(forms):
                 found = self.of_one_size(collected(caller, style, kept))
-                for reading in fitted(found) if found.answers else ():
+                whole = len(kept) == len(forms)
+                for reading in fitted(found, whole) if found.answers else ():
                     promised = self.promised(kept, forms, reading)
                     again = collected(
                         replace(caller, reading=promised), style, found.taken
@@ -491,8 +511,9 @@ class Search:
             kept = tuple(f for f in forms if f in PROMISES[promise])
             if kept and kept not in found:
                 found.append(kept)
-        if "one-hot" in forms and ("one-hot",) not in found:
-            found.append(("one-hot",))
+        for form in ("one-hot", "indices"):
+            if form in forms and (form,) not in found:
+                found.append((form,))
         return found
 
     def mistaken_reading(self) -> Collected:
