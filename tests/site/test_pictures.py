@@ -314,6 +314,12 @@ def test_an_explorer_fits_its_room_and_a_finger(watched, kind, width):
     room = page.locator(".sg-picture").bounding_box()
     words = page.locator(".sg-words").bounding_box()
     assert words["y"] + words["height"] <= room["y"] + room["height"] + 0.5
+    # No number leaves its cell, no title its panel.
+    cut = page.locator(".sg-matrix td, .sg-title").evaluate_all(
+        "boxes => boxes.filter((box) => box.scrollWidth > box.clientWidth)"
+        ".map((box) => box.textContent)"
+    )
+    assert cut == []
     wide = page.locator("[role=slider] .sg-touch").evaluate_all(
         "boxes => boxes.map((box) => box.getBoundingClientRect())"
         ".map(({width, height}) => [width, height])"

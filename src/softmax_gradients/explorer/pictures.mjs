@@ -307,7 +307,7 @@ function tugOfWarPicture(panels, classes, act) {
 function jacobianPicture(panels, classes, act) {
   const logits = logitChart(panels, classes, act);
   const shares = new BarChart(panels, {
-    title: "probabilities <i>q</i>, and their rates", low: 0, high: 1.05, classes, series: [CAN.probability(act)],
+    title: "<i>q</i>, and its rates", low: 0, high: 1.05, classes, series: [CAN.probability(act)],
   });
   const table = matrixTable(panels, {
     title: "<i>J<sub>ij</sub></i>: output <i>i</i>, input <i>j</i>",
@@ -355,7 +355,7 @@ function temperaturePicture(panels, classes, act) {
   const logits = logitChart(panels, classes, act);
   const shares = shareChart(panels, classes, act);
   const both = new BarChart(panels, {
-    title: "(<i>q</i> − <i>t</i>)/<i>T</i>, and <i>q</i> − <i>t</i> dashed", low: -1.05, high: 1.05, classes,
+    title: "(<i>q</i> − <i>t</i>)/<i>T</i>, <i>q</i> − <i>t</i> dashed", low: -1.05, high: 1.05, classes,
     series: [{ look: "solid" }, { look: "dashed" }],
   });
   return {
