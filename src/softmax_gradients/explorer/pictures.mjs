@@ -379,7 +379,7 @@ function temperaturePicture(panels, classes, act) {
 function limitPicture(panels, classes, act) {
   panels.classList.add("sg-two");
   const both = new BarChart(panels, {
-    title: "logits <i>z</i>, and the teacher’s <i>v</i> dashed", low: Z.low, high: Z.high, classes,
+    title: "logits <i>z</i>, teacher’s <i>v</i> dashed", low: Z.low, high: Z.high, classes,
     series: [CAN.logit(act), { ...CAN.logit(act), look: "dashed", name: (i) => `teacher’s logit of class ${i}`, move: act.teacher }],
   });
   const svg = element("svg", { class: "sg-curves", height: PANEL_HEIGHT + 10, "aria-hidden": "true" });
