@@ -29,8 +29,29 @@ from . import kept, registries
 logger = logging.getLogger(__name__)
 
 LOCK = Path(__file__).with_name("package-lock.json")
+COPIES = "copy-tex.min.js"
+# Of nearly every formula.
+FIRST_FONTS = ("KaTeX_Main-Regular", "KaTeX_Math-Italic")
 # The WOFF and TrueType copies of each font, for browsers older than 2018.
 OLDER_FONTS = re.compile(r',url\([^)]*\.(?:woff|ttf)\) format\("\w+"\)')
+
+
+def preload_fonts(app, pagename, templatename, context, doctree):
+    """Have the fonts of formulas come with the page, so that no line moves later."""
+    if doctree is None or not any(doctree.findall(is_formula)):
+        return
+    for name in FIRST_FONTS:
+        app.add_css_file(
+            f"katex/fonts/{name}.woff2",
+            rel="preload",
+            type="font/woff2",
+            crossorigin="",
+            **{"as": "font"},
+        )
+
+
+def is_formula(node):
+    return isinstance(node, nodes.math | nodes.math_block)
 
 
 def write_styles(target):
@@ -41,6 +62,8 @@ def write_styles(target):
     shutil.copy(package / "LICENSE", folder)
     for font in (package / "dist" / "fonts").glob("*.woff2"):
         shutil.copy(font, folder / "fonts")
+    # What is copied of a formula is its source.
+    shutil.copy(package / "dist" / "contrib" / COPIES, folder)
     sheet = (package / "dist" / "katex.min.css").read_text("utf-8")
     (folder / "katex.min.css").write_text(OLDER_FONTS.sub("", sheet), "utf-8")
 
@@ -68,6 +91,8 @@ def choose_output(app, config):
         config.katex_output = "htmlAndMathml"
         config.html_static_path.append(str(static))
         app.add_css_file("katex/katex.min.css")
+        app.add_js_file(f"katex/{COPIES}", loading_method="defer")
+        app.connect("html-page-context", preload_fonts)
 
 
 def start_server_process(folder, timeout):

@@ -65,7 +65,7 @@ def test_a_formula_is_shown_once_and_code_not_at_all(watched):
 
 
 def test_nothing_found_is_said(watched):
-    page = watched().open("search.html?q=zzzyyyxxx")
+    page = watched().open("search.html?q=%E4%BA%8C")
     page.get_by_text("No section has these words").wait_for()
 
 

@@ -2,8 +2,7 @@
 
 Font Awesome is the largest file of the theme; of its two thousand icons the pages
 show some twenty. Those stay, as a font of their own. Figures are stored as WebP
-without loss, in a third of the bytes of PNG. Scripts wait until the text can be read,
-and the index of the search until somebody searches.
+without loss, in a third of the bytes of PNG. Scripts wait until the text can be read.
 """
 
 import re
@@ -25,10 +24,6 @@ OPTIONS = re.compile(
     r'<script src="[^"]*_static/documentation_options\.js[^"]*"></script>'
 )
 BLOCKING = re.compile(r'<script((?:(?! defer)[^>])*? src="[^"]*"[^>]*)>')
-SEARCH = re.compile(
-    r'\s*<script src="[^"]*(?:searchtools|language_data|searchindex)\.js[^"]*">'
-    r"</script>"
-)
 PICTURE = re.compile(r'(<img\b[^>]*?\bsrc="[^"]*_images/)([\w.-]+)\.png"')
 
 
@@ -85,8 +80,6 @@ def let_scripts_wait(static, pages):
     for path, page in pages.items():
         page = PRELOADED.sub("", page)
         page = OPTIONS.sub(lambda _: f"<script>{options}</script>", page)
-        if path.name != "search.html":
-            page = SEARCH.sub("", page)
         lighter[path] = BLOCKING.sub(r"<script defer\1>", page)
     return lighter
 

@@ -21,6 +21,7 @@ from sphinx import addnodes
 
 from softmax_gradients.doctor._plain import plain
 
+DISPLAY = r"\displaystyle"
 HERE = Path(__file__).parent
 # Code, its outputs, and what is not written by the page.
 PASSED_OVER = (
@@ -54,7 +55,7 @@ class Record:
 def said(node):
     """Return the text of a node, each formula once."""
     if isinstance(node, nodes.math | nodes.math_block):
-        return f" {plain(node.astext())} "
+        return f" {plain(node.astext().replace(DISPLAY, ''))} "
     if isinstance(node, nodes.container) and node.get("nb_element") == "cell_code":
         return " ".join(said(caption) for caption in node.findall(nodes.caption))
     if isinstance(node, PASSED_OVER) or is_section(node):
