@@ -8,8 +8,8 @@ import numpy as np
 from .._inputs import Array
 from .exponentials import Scratch, Temperature, Terms, direct_terms, shifted_terms
 
-# 256 KB of float64: a block and its temporary arrays stay in a processor's cache.
-BLOCK = 2**15
+# Half a megabyte of float64: a block and its temporary arrays stay in a processor's cache.
+BLOCK = 2**16
 
 # NumPy's default buffer holds 8192 entries. An operand with one entry a row, as in
 # matrix * column, is then copied out to the length of the row before it is used; rows
