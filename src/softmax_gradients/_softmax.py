@@ -46,8 +46,9 @@ def softmax(logits: ArrayLike, *, temperature: float = 1.0, axis: int = -1) -> A
     -----
     .. math:: q_i = \frac{e^{z_i/T}}{\sum_{j=1}^{C} e^{z_j/T}}
 
-    The largest logit of each row is subtracted first. That changes no q_i, since
-    the factor cancels in the fraction, and no exponential can then overflow.
+    Where an exponential would leave the range of floats, a number is subtracted from
+    all exponents of the row first. That changes no q_i, since the factor cancels in
+    the fraction.
 
     References
     ----------

@@ -84,11 +84,6 @@ def _counted_from_largest(values: Array, probs: Array) -> Array:
     return values - np.take_along_axis(values, largest, axis=-1)
 
 
-def student_gradients(pair: Comparison) -> Array:
-    """Return T dKL/dz = q - p for each row."""
-    return pair.difference
-
-
 def teacher_gradients(pair: Comparison) -> Array:
     """Return T dKL/dv = p (log(p/q) - KL) for each row."""
     weighted = pair.teacher_probs > 0
