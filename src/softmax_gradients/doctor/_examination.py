@@ -348,7 +348,8 @@ def taken_by(caller: Caller) -> Collected:
         told = "Batches run where N = C only, and wrongly there."
         return replace(row, findings=(told,))
     returned = any(
-        problem.startswith("returns") for (_, _, problem), _ in found.problems
+        problem.startswith("returns")
+        for (_, _, problem), _ in (*found.problems, *square.problems)
     )
     if returned and not caller.question.strict:
         return found  # it takes batches, and gives something else for them

@@ -135,6 +135,8 @@ def fitted_temperature(found: Collected) -> float | None:
         for each in half:
             probe = replace(each.probe, temperature=float(temperature))
             right = computed_answer(caller.kind, probe, caller.reduction)
+            if not caller.reading.t_squared:
+                right = right / temperature**2
             size = max(1e-3, float(np.abs(each.value).max(initial=0)))
             total += float(np.abs(each.value - right).max(initial=0)) / size
         return total

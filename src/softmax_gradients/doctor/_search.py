@@ -31,6 +31,7 @@ from ._examination import (
 from ._factor import fitted_factor
 from ._fits import fitted
 from ._matching import RIGHT, SMALL, Hypothesis, Matcher, largest
+from ._names import INVERSES, says
 from ._objects import Way, class_counts
 from ._options import PROMISES, Stated
 from ._probes import ORDINARY, expected_shape
@@ -50,6 +51,8 @@ from ._signature import bindings
 
 # So many conventions may differ in how a function is called.
 AT_MOST_DEVIATIONS = 3
+# So many conventions are compared with mistakes under fewer of them.
+MANY = 3
 DERIVATIVES = ("gradient", "kl_divergence_gradient")
 
 
@@ -86,7 +89,7 @@ def searched(
         for binding in found
     ]
     usual = [c for c in callers if not c.reading.binding.reversed] or callers
-    plain, right = plainly(usual)
+    plain, right = plainly(usual, stated.temperature == "inverse")
     conventions = tuple(conventions_of(right.caller.reading, plain.caller.reading))
     if right.right or question.strict:
         if right.caller.reading.layout != plain.caller.reading.layout:
@@ -111,10 +114,26 @@ def searched(
     if best is not None:
         counted = averaged(best) or best
         told = search.told(counted)
+        if len(told) >= MANY and counted is best:
+            worst = search.mistaken_reading()
+            if (
+                worst.formulas
+                and serious(worst)
+                and (len(worst.formulas[0].slugs) + len(search.told(worst)) < len(told))
+            ):
+                return Diagnosis(plain, worst, search.told(worst), mistaken=True)
         wrong = counted is not best
         return Diagnosis(plain, counted, told, wrong or contradicted(plain, told))
     worst = search.mistaken_reading()
     return Diagnosis(plain, worst, search.told(worst), mistaken=True)
+
+
+def serious(found: Collected) -> bool:
+    """Tell whether no explanation is of mistakes that conventions make right."""
+    return all(
+        any(not MISTAKES[slug].right_if for slug in each.slugs)
+        for each in found.formulas
+    )
 
 
 def with_classes(caller: Caller, classes: int) -> Caller:
@@ -159,12 +178,21 @@ def companion(found: Collected) -> str | None:
     return None
 
 
-def plainly(callers: Sequence[Caller]) -> tuple[Collected, Collected]:
+def plainly(
+    callers: Sequence[Caller], stated_inverse: bool
+) -> tuple[Collected, Collected]:
     """Return what is found as asked: of the first binding, and of a right one."""
     first: Collected | None = None
     constant: Collected | None = None
+    inverse: Collected | None = None
     for caller in callers:
         found = taken_by(caller)
+        if says(caller.reading.binding.parameter, INVERSES):
+            inverse = found
+        elif found.right and inverse is not None and not caller.with_temperature:
+            named = {slug for each in inverse.formulas for slug in each.slugs}
+            if named and "missing-temperature" not in named:
+                return inverse, inverse  # it acts, and is no inverse temperature
         if found.right:
             reading = replace(
                 found.caller.reading, binding=found.caller.reading.binding
@@ -175,7 +203,8 @@ def plainly(callers: Sequence[Caller]) -> tuple[Collected, Collected]:
                     caller, reading=replace(reading, layout=caller.reading.layout)
                 ),
             )
-            if caller.reading.binding.temperature == "1/T":
+            inverted = caller.reading.binding.temperature == "1/T"
+            if inverted and not stated_inverse:
                 usual = replace(caller.reading.binding, temperature="T")
                 asked = replace(
                     asked,
@@ -319,6 +348,7 @@ class Search:
         if self.stated.takes is None:
             changes.append({"takes": "logits"})
         if reading.layout in ROW_LAYOUTS and not asked:
+            changes.append({"layout": "classes first"})
             changes.append({"reduction": usual.reduction, "layout": BATCH})
         without: dict[Reading, None] = {}
         for some in product((False, True), repeat=len(changes)):

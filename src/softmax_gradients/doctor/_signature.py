@@ -201,6 +201,8 @@ def places(
     usual, other = (0, 1), (1, 0)
     if len(positional) > 2:
         special = named_places(names, kind)
+        if special is not None and order is None:
+            return [special]
         if special is not None:
             usual, other = special, (special[1], special[0])
     if order is not None:
