@@ -1,6 +1,7 @@
 """What a student learns from a teacher: the sweep behind the chapter's last tables.
 
-Usage: python benchmarks/distillation_sweep.py book/data/distillation_sweep.json
+Usage: python benchmarks/distillation_sweep.py FILE, which for the chapter is
+src/softmax_gradients/data/distillation_sweep.json
 
 The chapter "Distillation: an experiment" trains students on 20 seeds. This runs the
 same experiment on 30 other seeds, and varies what the chapter holds fixed: examples,

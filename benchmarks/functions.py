@@ -6,7 +6,7 @@ Plain NumPy is `plain_*` of methods.py: z/T, maximum, exp, sum. In a round the p
 and each of the others run in turn; a time is the processor time of the process, and
 what is reported is the median, over the rounds, of its time over plain NumPy's. With
 `--without-avx512` the features are disabled as in run.py. The results are written to
-book/data/functions.json, or to the file of `--output`.
+src/softmax_gradients/data/functions.json, or to the file of `--output`.
 
 Whether the memory of new arrays is in use already decides much of the time: plain NumPy
 makes three arrays of the logits' size and more. `--kept-memory` has the C library keep
@@ -221,7 +221,10 @@ def main():
     parser.add_argument("--shapes", type=int, nargs="*", default=range(len(SHAPES)))
     parser.add_argument("--without-avx512", action="store_true")
     parser.add_argument("--kept-memory", action="store_true")
-    parser.add_argument("--output", default=ROOT / "book" / "data" / "functions.json")
+    parser.add_argument(
+        "--output",
+        default=ROOT / "src" / "softmax_gradients" / "data" / "functions.json",
+    )
     arguments = parser.parse_args()
 
     from run import ONE_THREAD, WITHOUT_AVX512

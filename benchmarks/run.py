@@ -89,7 +89,7 @@ def main():
 
     mpl.use("Agg")
     sg.plots.use_book_style()
-    data, figures = ROOT / "book" / "data", ROOT / "_build"
+    data, figures = ROOT / "src" / "softmax_gradients" / "data", ROOT / "_build"
     figures.mkdir(exist_ok=True)
     suffix = "_without_avx512" if arguments.without_avx512 else ""
     results = {f"speed{suffix}": speed.measure(arguments.rounds)}

@@ -21,9 +21,21 @@ def test_copies_install_the_package_and_change_nothing_else(tmp_path):
         copied = json.loads(path.read_text("utf-8"))
         nbformat.validate(nbformat.from_dict(copied))
         code = [cell for cell in copied["cells"] if cell["cell_type"] == "code"]
-        assert "".join(code[0]["source"]) == (
-            '%pip install --quiet "softmax-gradients[all] '
+        first, *_, last = "".join(code[0]["source"]).splitlines()
+        assert first.startswith("# The package of this book")
+        assert last == (
+            '    %pip install --quiet "softmax-gradients[all] '
             '@ git+https://github.com/example/book@0123abc"'
         )
         copied["cells"].remove(code[0])
         assert copied == json.loads(stored.read_text("utf-8"))
+
+
+def test_binder_gets_few_packages_of_the_pinned_versions():
+    lines = (ROOT / "binder" / "requirements.txt").read_text("utf-8").splitlines()
+    wanted = [line for line in lines if not line.startswith("#")]
+    pinned = (ROOT / "requirements.txt").read_text("utf-8")
+    assert wanted[-1] == "."
+    assert len(wanted) < 10
+    for line in wanted[:-1]:
+        assert f"\n{line}" in pinned

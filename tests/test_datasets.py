@@ -50,3 +50,18 @@ def test_equal_to_the_copy_in_scikit_learn():
     ours = sg.load_digits()
     np.testing.assert_array_equal(ours.inputs * 16, theirs.data)
     np.testing.assert_array_equal(ours.labels, theirs.target)
+
+
+@pytest.mark.parametrize(
+    "name", ["speed", "speed_without_avx512", "peers_accuracy", "distillation_sweep"]
+)
+def test_the_results_that_chapters_report_come_with_the_package(name):
+    results = sg.datasets.load_results(name)
+    assert results
+    results.clear()
+    assert sg.datasets.load_results(name)
+
+
+def test_results_of_no_such_name_are_refused():
+    with pytest.raises(ValueError, match=r"name must be one of .*'Speed'"):
+        sg.datasets.load_results("Speed")

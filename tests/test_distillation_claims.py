@@ -16,7 +16,9 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 STORED = json.loads(
-    (ROOT / "book" / "data" / "distillation_sweep.json").read_text("utf-8")
+    (ROOT / "src" / "softmax_gradients" / "data" / "distillation_sweep.json").read_text(
+        "utf-8"
+    )
 )
 NOTEBOOK = json.loads(
     (ROOT / "book" / "distillation-experiment.ipynb").read_text("utf-8")

@@ -14,7 +14,7 @@ import pytest
 import softmax_gradients as sg
 
 ROOT = Path(__file__).parents[1]
-STORED = ROOT / "book" / "data" / "distillation_sweep.json"
+STORED = ROOT / "src" / "softmax_gradients" / "data" / "distillation_sweep.json"
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,8 @@
 
 Usage: python tools/colab.py FOLDER https://github.com/OWNER/NAME COMMIT
 
-Each copy begins its code with a cell that installs the package from that commit.
+Each copy begins its code with a cell that installs the package from that commit, where
+it is not there yet.
 """
 
 import argparse
@@ -22,7 +23,13 @@ def installing(notebook, source):
         "id": "install-the-package",
         "metadata": {},
         "outputs": [],
-        "source": [f'%pip install --quiet "softmax-gradients[all] @ git+{source}"'],
+        "source": [
+            "# The package of this book, unless it is installed already.\n",
+            "try:\n",
+            "    import softmax_gradients\n",
+            "except ModuleNotFoundError:\n",
+            f'    %pip install --quiet "softmax-gradients[all] @ git+{source}"',
+        ],
     }
     kinds = [cell["cell_type"] for cell in result["cells"]]
     result["cells"].insert(kinds.index("code"), cell)

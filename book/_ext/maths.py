@@ -8,6 +8,7 @@ Without the registry the formulas are written as MathML alone, which every curre
 browser shows, in plainer type.
 """
 
+import base64
 import html
 import json
 import re
@@ -36,22 +37,13 @@ FIRST_FONTS = ("KaTeX_Main-Regular", "KaTeX_Math-Italic")
 OLDER_FONTS = re.compile(r',url\([^)]*\.(?:woff|ttf)\) format\("\w+"\)')
 
 
-def preload_fonts(app, pagename, templatename, context, doctree):
-    """Have the fonts of formulas come with the page, so that no line moves later."""
-    if doctree is None or not any(doctree.findall(is_formula)):
-        return
-    for name in FIRST_FONTS:
-        app.add_css_file(
-            f"katex/fonts/{name}.woff2",
-            rel="preload",
-            type="font/woff2",
-            crossorigin="",
-            **{"as": "font"},
-        )
-
-
-def is_formula(node):
-    return isinstance(node, nodes.math | nodes.math_block)
+def embed(sheet, font):
+    """Put a font into the style sheet itself, so that no line moves when it comes."""
+    data = base64.b64encode(font.read_bytes()).decode()
+    address = f"url(fonts/{font.name})"
+    if address not in sheet:
+        raise ExtensionError(f"the style sheet of KaTeX names {font.name} in a new way")
+    return sheet.replace(address, f"url(data:font/woff2;base64,{data})")
 
 
 def write_styles(target):
@@ -65,7 +57,10 @@ def write_styles(target):
     # What is copied of a formula is its source.
     shutil.copy(package / "dist" / "contrib" / COPIES, folder)
     sheet = (package / "dist" / "katex.min.css").read_text("utf-8")
-    (folder / "katex.min.css").write_text(OLDER_FONTS.sub("", sheet), "utf-8")
+    sheet = OLDER_FONTS.sub("", sheet)
+    for name in FIRST_FONTS:
+        sheet = embed(sheet, folder / "fonts" / f"{name}.woff2")
+    (folder / "katex.min.css").write_text(sheet, "utf-8")
 
 
 def choose_output(app, config):
@@ -92,7 +87,6 @@ def choose_output(app, config):
         config.html_static_path.append(str(static))
         app.add_css_file("katex/katex.min.css")
         app.add_js_file(f"katex/{COPIES}", loading_method="defer")
-        app.connect("html-page-context", preload_fonts)
 
 
 def start_server_process(folder, timeout):

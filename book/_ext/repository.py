@@ -6,15 +6,22 @@ of the site: where it is known, pages name it, and sitemap.xml lists them.
 """
 
 import html
+import json
 import os
 import platform
 import subprocess
+import sys
 from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
+from docutils import nodes
+
 ROOT = Path(__file__).parents[2]
+sys.path.append(str(ROOT / "tools"))
+import colab  # noqa: E402
+
 COLAB = "https://colab.research.google.com"
 # A branch of copies of the notebooks that install the package: tools/colab.py.
 COLAB_BRANCH = "colab"
@@ -103,6 +110,38 @@ def open_copies_on_colab(app, pagename, templatename, context, doctree):
                 )
 
 
+def install_in_downloads(app, exception):
+    """Have the notebooks that pages offer begin by installing the package."""
+    name = git("rev-parse", "HEAD")
+    if exception is not None or app.builder.name != "html" or not repository_url():
+        return
+    for path in sorted((Path(app.outdir) / "_sources").rglob("*.ipynb")):
+        notebook = json.loads(path.read_text("utf-8"))
+        written = colab.installing(notebook, f"{repository_url()}@{name}")
+        text = json.dumps(written, indent=1, ensure_ascii=False) + "\n"
+        path.write_text(text, "utf-8")
+
+
+def summaries(app):
+    """Yield the title, the address and the first paragraph of each page, in order."""
+    for name in sorted(app.env.found_docs):
+        tree = app.env.get_doctree(name)
+        paragraph = next(tree.findall(nodes.paragraph), None)
+        text = paragraph.astext() if paragraph is not None else ""
+        yield app.env.titles[name].astext(), app.builder.get_target_uri(name), text
+
+
+def write_overview(app, exception):
+    """Write llms.txt: what there is, in Markdown, for programs that read."""
+    if exception is not None or app.builder.name != "html":
+        return
+    lines = [f"# {app.config.project}", "", f"> {CARD}.", "", "## Pages", ""]
+    base = app.config.html_baseurl or ""
+    for title, place, text in summaries(app):
+        lines.append(f"- [{title}]({base}{place}): {' '.join(text.split())}")
+    (Path(app.outdir) / "llms.txt").write_text("\n".join(lines) + "\n", "utf-8")
+
+
 def write_sitemap(app, exception):
     address = app.config.html_baseurl
     if exception is not None or app.builder.name != "html" or not address:
@@ -125,4 +164,6 @@ def setup(app):
     # After the theme has made its buttons.
     app.connect("html-page-context", open_copies_on_colab, priority=900)
     app.connect("build-finished", write_sitemap)
+    app.connect("build-finished", write_overview)
+    app.connect("build-finished", install_in_downloads)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

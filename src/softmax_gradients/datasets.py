@@ -1,11 +1,14 @@
-"""The data that the chapters learn from, shipped with the package."""
+"""The data that the chapters learn from and report, shipped with the package."""
 
+import json
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ._inputs import Array
+
+FOLDER = Path(__file__).with_name("data")
 
 
 class Digits(NamedTuple):
@@ -46,8 +49,41 @@ def load_digits() -> Digits:
     >>> digits.inputs.shape, digits.labels[:5].tolist()
     ((1797, 64), [0, 1, 2, 3, 4])
     """
-    path = Path(__file__).with_name("data") / "digits.npz"
-    with np.load(path, allow_pickle=False) as stored:
+    with np.load(FOLDER / "digits.npz", allow_pickle=False) as stored:
         return Digits(
             inputs=stored["pixels"] / 16, labels=stored["labels"].astype(np.intp)
         )
+
+
+def load_results(name: str) -> dict[str, Any]:
+    """Return measurements that a chapter reports, as they were stored.
+
+    The programs in the folder `benchmarks` of the repository made them, on the
+    machine that each file describes.
+
+    Parameters
+    ----------
+    name : str
+        "speed", "speed_without_avx512", "peers_accuracy" or "distillation_sweep".
+
+    Returns
+    -------
+    results : dict
+        What the file of this name holds.
+
+    Raises
+    ------
+    ValueError
+        If there are no results of this name.
+
+    Examples
+    --------
+    >>> import softmax_gradients as sg
+    >>> sorted(sg.datasets.load_results("speed"))
+    ['cases', 'machine', 'rounds', 'steps', 'vjp']
+    """
+    known = sorted(path.stem for path in FOLDER.glob("*.json"))
+    if name not in known:
+        raise ValueError(f"name must be one of {', '.join(known)}, got {name!r}")
+    results: dict[str, Any] = json.loads((FOLDER / f"{name}.json").read_text("utf-8"))
+    return results

@@ -1,5 +1,6 @@
 """The files of the site: links, addresses and what each page says of itself."""
 
+import json
 import posixpath
 import re
 from functools import cache
@@ -90,3 +91,20 @@ def test_a_chapter_offers_its_notebook_binder_and_colab(name):
 def test_the_sitemap_lists_the_pages_of_the_book():
     names = ElementTree.parse(SITE / "sitemap.xml").findall("{*}url/{*}loc")
     assert sorted(name.text for name in names) == [DEPLOYED + page for page in BOOK]
+
+
+def test_a_downloaded_notebook_installs_the_package():
+    for name in CHAPTERS:
+        source = (SITE / "_sources" / "book" / f"{name}.ipynb").read_text("utf-8")
+        cells = json.loads(source)["cells"]
+        first = next(cell for cell in cells if cell["cell_type"] == "code")
+        assert "%pip install" in "".join(first["source"])
+        assert (
+            "git+https://github.com/example/softmax-gradients@" in first["source"][-1]
+        )
+
+
+def test_the_overview_for_programs_lists_each_page_once():
+    text = (SITE / "llms.txt").read_text("utf-8")
+    found = re.findall(rf"^- \[.+\]\({DEPLOYED}(.+?)\): \S", text, re.MULTILINE)
+    assert sorted(found) == BOOK

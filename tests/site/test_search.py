@@ -60,8 +60,8 @@ def test_a_formula_is_shown_once_and_code_not_at_all(watched):
     texts = page.locator("#search-results .context").all_inner_texts()
     assert texts
     assert not [text for text in texts if re.search(r"T2T|\\frac|displaystyle", text)]
-    # Of the arguments of a plotting call.
-    assert not pages_found(page, "tick_label")
+    # An argument of plotting calls.
+    assert not pages_found(page, "figsize")
 
 
 def test_nothing_found_is_said(watched):

@@ -24,6 +24,11 @@ OPTIONS = re.compile(
     r'<script src="[^"]*_static/documentation_options\.js[^"]*"></script>'
 )
 BLOCKING = re.compile(r'<script((?:(?! defer)[^>])*? src="[^"]*"[^>]*)>')
+# Of the search that Sphinx would make: the book has another.
+SEARCH = re.compile(
+    r'\s*<script src="[^"]*(?:searchtools|language_data|searchindex)\.js[^"]*">'
+    r"</script>"
+)
 PICTURE = re.compile(r'(<img\b[^>]*?\bsrc="[^"]*_images/)([\w.-]+)\.png"')
 
 
@@ -78,7 +83,7 @@ def let_scripts_wait(static, pages):
     options = (static / "documentation_options.js").read_text("utf-8")
     lighter = {}
     for path, page in pages.items():
-        page = PRELOADED.sub("", page)
+        page = SEARCH.sub("", PRELOADED.sub("", page))
         page = OPTIONS.sub(lambda _: f"<script>{options}</script>", page)
         lighter[path] = BLOCKING.sub(r"<script defer\1>", page)
     return lighter

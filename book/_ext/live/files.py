@@ -28,8 +28,6 @@ from .. import kept, registries
 ROOT = Path(__file__).parents[3]
 LIVE = Path(__file__).parent
 
-# What chapters read; in the page as in the folder of the book.
-DATA = ROOT / "book" / "data"
 PACKAGES = ("numpy", "sympy", "matplotlib")
 # Matplotlib imports these for PDF and for other calendars: no page draws with them.
 UNUSED = {"fonttools", "pytz"}
@@ -269,7 +267,6 @@ def write(target, core):
     shutil.copy(wheel, target / "live" / "pyodide")
     for name in WRITTEN:
         shutil.copy(LIVE / name, target / "live")
-    shutil.copytree(DATA, target / "live" / "data")
     lock = lock_with(
         wheel, json.loads((core / "live/pyodide/pyodide-lock.json").read_bytes())
     )

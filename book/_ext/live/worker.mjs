@@ -108,16 +108,6 @@ async function start() {
   return { python, helper: python.pyimport("live_helper") };
 }
 
-// A chapter reads data/NAME beside itself.
-async function fetchData(python, code) {
-  for (const [, name] of code.matchAll(/["']data\/([\w.-]+)["']/g)) {
-    const response = await fetch(here(`data/${name}`));
-    if (!response.ok) continue; // Python says that there is no such file
-    python.FS.mkdirTree("data");
-    python.FS.writeFile(`data/${name}`, new Uint8Array(await response.arrayBuffer()));
-  }
-}
-
 let started = null;
 
 // Loads what a cell needs, and gives the helper.
@@ -132,7 +122,6 @@ async function load({ code, number }) {
   });
   coming.clear();
   if (missing.length) throw new Error(missing.join("\n"));
-  await fetchData(python, code);
   return helper;
 }
 
