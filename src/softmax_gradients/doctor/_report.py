@@ -14,6 +14,7 @@ from ._invariants import SUMS_TO_ONE, SUMS_TO_ZERO
 from ._lines import RIGHT_LINES, WHERE, WRONG_LINES
 from ._plain import plain
 
+SEVERAL_TEMPERATURES = "several temperatures"
 REPEATED = "The same call gave two results."
 ROWS = ('layout="row"', 'layout="(1, C)"', 'layout="(C, 1)"')
 VERDICTS = ("right", "convention", "mistake", "unknown", "unusable")
@@ -113,7 +114,7 @@ class Report:
         if self.verdict == "unknown":
             return self.before_the_batch + self.unknown
         leading = self.leading()
-        serious = [each for each in leading if not each.right_if] or leading
+        serious = [each for each in leading if not self.excused(each)] or leading
         names = listed_in_words([each.slug for each in serious])
         unless = "".join(
             f" (and {each.slug}, unless {each.right_if})"
@@ -127,6 +128,16 @@ class Report:
         elif not numerical:
             start = f"wrong, by {len(serious)} mistakes together:"
         return f"{self.before_the_batch}{start} {names}{unless}. {self.change}"
+
+    def excused(self, mistake: Mistake) -> bool:
+        """Tell whether a mistake is none if something else is meant.
+
+        What is called T and is not used as T has no excuse.
+        """
+        named = mistake.slug in ("missing-temperature", "multiplied-temperature")
+        return bool(mistake.right_if) and not (
+            named and SEVERAL_TEMPERATURES in self.checked
+        )
 
     @property
     def before_the_batch(self) -> str:
@@ -173,7 +184,7 @@ class Report:
     def change(self) -> str:
         """What to write instead."""
         leading = self.leading()
-        first = next((each for each in leading if not each.right_if), leading[0])
+        first = next((each for each in leading if not self.excused(each)), leading[0])
         title = f"{first.title}."
         line = RIGHT_LINES.get(self.kind)
         if line is None or any(mistake.numerical for mistake in leading):

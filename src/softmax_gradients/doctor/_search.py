@@ -307,6 +307,8 @@ class Search:
             self.callers, takes, layouts, labels
         ):
             reading = caller.reading
+            if taken == "log-probabilities" and reading.binding.temperature:
+                continue  # these hold T already
             differs = (
                 reading.binding.reversed != usual.reversed,
                 reading.binding.temperature != usual.temperature,
@@ -614,13 +616,8 @@ class Search:
 
 
 def price(conventions: Sequence[Convention]) -> float:
-    """Return how many mistakes conventions are as hard to believe as.
-
-    One row alone hides a mistake of the batch, and so do special targets.
-    """
-    hiding = [f'layout="{layout}"' for layout in ROW_LAYOUTS]
-    hiding += [f'targets="{promise}"' for promise in PROMISES]
-    return sum(1.0 if each.option in hiding else 0.7 for each in conventions)
+    """Return how many mistakes conventions are as hard to believe as."""
+    return float(len(conventions))
 
 
 def limited(found: Collected) -> Collected | None:
