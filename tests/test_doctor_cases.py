@@ -8,7 +8,8 @@ named; an error cannot be checked; what the doctor cannot see is never called ri
 import pytest
 
 from softmax_gradients.doctor import diagnose
-from tests.support.doctor_cases import CASES, NOW
+from tests.support.doctor_cases import CASES, NOW, Case
+from tests.support.doctor_more_cases import MORE
 
 
 def allowed(case, report):
@@ -45,6 +46,14 @@ def test_as_handed_over(case):
 )
 def test_adapted(case):
     report = diagnose(case.adapted, case.kind, **case.options)
+    assert allowed(case, report), str(report)
+
+
+@pytest.mark.parametrize("given", MORE, ids=lambda given: given[0])
+def test_more_of_the_same_kinds(given):
+    name, truth, kind, function, options = given
+    case = Case(name, "", "", truth, kind, function, None, 0, options)
+    report = handed_over(case)
     assert allowed(case, report), str(report)
 
 
