@@ -90,10 +90,10 @@ def cases():
 
 
 def test_no_mistake_is_accepted_and_nothing_right_is_rejected(cases):
-    counts, off = judged(cases[::41])
+    counts, off = judged(cases[::83])
     assert not off, [(name, kind, str(report)) for name, kind, report in off]
-    assert counts[True] > 5
-    assert counts[False] > 50
+    assert counts[True] > 2
+    assert counts[False] > 30
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Twenty cases of the same kinds, written after the doctor, to see what it makes of them.
+"""Twenty cases of the same kinds, written after the doctor, to try it on.
 
 Each is (name, truth, kind, function or object, options). Truths are as in
 `doctor_cases`; the doctor was not adapted to any of these.
@@ -14,7 +14,7 @@ from tests.support.styles import log_q_of, q_of
 
 
 class Dense:
-    """A softmax layer that keeps its result in one attribute, the gradient in another."""
+    """A layer that leaves its result and its gradient in attributes."""
 
     def __call__(self, a):
         self.activated = q_of(a)

@@ -76,6 +76,9 @@ def fitted_weights(found: Collected) -> Iterator[Reading]:
     if len(same) < len(found.answers) or classes > 60:
         return
     half = same[::2]
+    sizes = [sum(each.value.size for each in some) for some in (half, same[1::2])]
+    if min(sizes) < classes + 2:
+        return  # too few to estimate the weights, or to confirm them
     if not np.sum([mass(each.probe) for each in half], axis=0).all():
         return  # a class without weight in them tells nothing of its own
     parts = [contributions(kind, each.probe) for each in half]
