@@ -104,7 +104,8 @@ def measure(mutants):
         truth, names = label(quiet, kind, indices)
         report = diagnose(function, kind, conventions=False)
         explained = [set(slugs) for slugs in report.explanations]
-        if report.ok:
+        ordinary = [each.option for each in report.conventions] == [ORDINARY]
+        if report.ok or ordinary:
             verdict = "ok"
         elif not explained:
             verdict = "not known"
@@ -123,6 +124,8 @@ def measure(mutants):
     return counts, off
 
 
+# Right but at large logits, and by no known mistake there.
+ORDINARY = 'logits="ordinary"'
 OFF = {
     ("right", "misnamed"),
     ("right", "not known"),

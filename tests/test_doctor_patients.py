@@ -38,6 +38,7 @@ def test_the_answer_of_this_book_is_right_for_a_sum():
         "targets always sum to one; for the mean it lacks 1/N: missing-batch-mean; for "
         "other targets see unnormalised-targets."
     )
+    assert report.to_dict()["conventions"][0]["option"] == 'reduction="sum"'
     assert_correct(difference, "gradient", reduction="sum", targets="distribution")
 
 

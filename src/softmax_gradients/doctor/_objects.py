@@ -47,9 +47,9 @@ def ways(function: Any, kind: str) -> list[Way]:
     )
     owner = getattr(function, "__self__", None)
     custom = autograd_function(function)
-    if custom is not None:
+    if custom is not None:  # pragma: no cover - make peers
         return [torch_way(custom, kind)] if derivative else [plain(custom.apply)]
-    if derivative and is_custom_vjp(function):
+    if derivative and is_custom_vjp(function):  # pragma: no cover - make peers
         return [jax_way(function, kind)]
     if inspect.isclass(function):
         try:
@@ -57,7 +57,7 @@ def ways(function: Any, kind: str) -> list[Way]:
         except Exception:
             return [plain(function)]
         function = owner
-    if is_module(function):
+    if is_module(function):  # pragma: no cover - make peers
         return [module_way(function, kind)] if derivative else [forward_of(function)]
     if owner is None or inspect.ismodule(owner) or inspect.isclass(owner):
         owner = None if callable(function) and has_code(function) else function
@@ -232,12 +232,17 @@ def autograd_function(function: Any) -> Any:
     found = torch()
     if found is None:
         return None
-    base = found.autograd.Function
+    return autograd_class(
+        function, found.autograd.Function
+    )  # pragma: no cover - make peers
+
+
+def autograd_class(function: Any, base: Any) -> Any:  # pragma: no cover - make peers
+    """Return the subclass of autograd.Function that something is, or is part of."""
     for each in (function, getattr(function, "__self__", None)):
         if inspect.isclass(each) and issubclass(each, base):
             return each
-    classes = list(base.__subclasses__())
-    for each in classes:
+    for each in base.__subclasses__():
         own = [getattr(m, "__func__", m) for m in vars(each).values()]
         if function in own:
             return each
@@ -250,19 +255,19 @@ def is_custom_vjp(function: Any) -> bool:
     return custom is not None and isinstance(function, custom)
 
 
-def torch_way(custom: Any, kind: str) -> Way:
+def torch_way(custom: Any, kind: str) -> Way:  # pragma: no cover - make peers
     """Return the way to ask an autograd.Function for its derivative."""
     return differentiated(custom.apply, kind, parameters_of(custom.forward), 1)
 
 
-def module_way(module: Any, kind: str) -> Way:
+def module_way(module: Any, kind: str) -> Way:  # pragma: no cover - make peers
     """Return the way to ask an nn.Module for the derivative of what it returns."""
     return differentiated(module, kind, parameters_of(module.forward), 0)
 
 
 def differentiated(
     function: Any, kind: str, parameters: Parameters | None, skipped: int
-) -> Way:
+) -> Way:  # pragma: no cover - make peers
     """Return the derivative of a function of tensors by its first argument."""
     cotangent = SECOND_ARGUMENT[kind] == "cotangent"
     own = None if parameters is None else parameters[skipped:]
@@ -283,7 +288,7 @@ def differentiated(
     return Way(call, own, "its backward", upstream="" if cotangent else "upstream")
 
 
-def jax_way(function: Any, kind: str) -> Way:
+def jax_way(function: Any, kind: str) -> Way:  # pragma: no cover - make peers
     """Return the way to ask a jax.custom_vjp for its derivative."""
     jax = sys.modules["jax"]
     cotangent = SECOND_ARGUMENT[kind] == "cotangent"
@@ -316,6 +321,11 @@ def converters(
     found = torch()
     if found is None:
         return [None]
+    return tensors(function, found)  # pragma: no cover - make peers
+
+
+def tensors(function: Any, found: Any) -> list[Any]:  # pragma: no cover - make peers
+    """Return whether PyTorch's tensors are given first, last or only."""
     if is_module(function) or autograd_function(function) is not None:
         return [found.from_numpy]
     used = getattr(inspect.unwrap(function), "__globals__", {}).values()
