@@ -265,7 +265,7 @@ class Matcher:
                 return None
             if (other**2).sum() > 0:
                 ratios.append(float((other * each.value).sum() / (other**2).sum()))
-        if not ratios or ratios[0] == 0 or not np.isfinite(ratios).all():
+        if not ratios or ratios[0] <= 0 or not np.isfinite(ratios).all():
             return None
         number = float(f"{np.median(ratios):.6g}")
         for each in self.answers:
