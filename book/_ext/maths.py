@@ -33,6 +33,9 @@ LOCK = Path(__file__).with_name("package-lock.json")
 COPIES = "copy-tex.min.js"
 # Of nearly every formula.
 FIRST_FONTS = ("KaTeX_Main-Regular", "KaTeX_Math-Italic")
+# They are there, but a browser decodes them when it first meets a formula: now.
+ASKED_FOR = """for (const font of ["1em KaTeX_Main", "italic 1em KaTeX_Math"])
+  document.fonts.load(font);"""
 # The WOFF and TrueType copies of each font, for browsers older than 2018.
 OLDER_FONTS = re.compile(r',url\([^)]*\.(?:woff|ttf)\) format\("\w+"\)')
 
@@ -87,6 +90,7 @@ def choose_output(app, config):
         config.html_static_path.append(str(static))
         app.add_css_file("katex/katex.min.css")
         app.add_js_file(f"katex/{COPIES}", loading_method="defer")
+        app.add_js_file(None, body=ASKED_FOR)
 
 
 def start_server_process(folder, timeout):

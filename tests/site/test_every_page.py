@@ -141,4 +141,5 @@ def test_a_chapter_is_light_and_soon_readable(watched, name, record_property):
     assert all(".css" in address for address, _ in blocking)
     assert 0 < len(blocking) <= 14
     first = page.evaluate(PAGE_BYTES) + sum(size for _, size in blocking)
-    assert first < 180_000
+    # With the two fonts of formulas, which are in their style sheet: nothing moves.
+    assert first < 200_000
