@@ -8,7 +8,7 @@ import numpy as np
 from .._inputs import Array
 from .exponentials import Scratch, Temperature, Terms, direct_terms, shifted_terms
 
-# Half a megabyte of float64: a block and its temporary arrays stay in a processor's cache.
+# Half a megabyte of float64: a block and its temporary arrays stay in the cache.
 BLOCK = 2**16
 
 # NumPy's default buffer holds 8192 entries. An operand with one entry a row, as in
