@@ -378,7 +378,9 @@ def check_distillation_loss(function, case, temperature):
             assert_near(loss, expected, case.logits.dtype, size)
 
 
-def check_distillation_loss_gradient(function, case, temperature):
+def check_distillation_loss_gradient(
+    function, case, temperature, whose=("student", "teacher")
+):
     z, v = case.long(case.logits), case.long(case.teacher)
     student = formulas.kl_divergence_gradient(z, v, temperature)
     teacher = formulas.kl_divergence_teacher_gradient(z, v, temperature)
@@ -386,7 +388,8 @@ def check_distillation_loss_gradient(function, case, temperature):
         none = (0 * student[0], 0 * student[0])
         labels = none if t is None else formulas.cross_entropy_gradient(z, t, 1.0)
         parts = {"student": (student, labels), "teacher": (teacher, none)}
-        for who, (of_soft, of_hard) in parts.items():
+        for who in whose:
+            of_soft, of_hard = parts[who]
             for axis, reduction in each_axis_or_reduction(case):
                 rest = soft_divisor(case, reduction)
                 gradient = function(
@@ -409,6 +412,18 @@ def check_distillation_loss_gradient(function, case, temperature):
                     case.logits.dtype,
                     size,
                 )
+
+
+def check_distillation_value_and_gradient(function, case, temperature):
+    def loss(*logits, **options):
+        return function(*logits, **options)[0]
+
+    def gradient(*logits, with_respect_to, **options):
+        assert with_respect_to == "student"
+        return function(*logits, **options)[1]
+
+    check_distillation_loss(loss, case, temperature)
+    check_distillation_loss_gradient(gradient, case, temperature, ["student"])
 
 
 def check_linear_gradients(function, case, temperature):
@@ -601,6 +616,7 @@ CHECKS = table(
         {
             "distillation_loss": check_distillation_loss,
             "distillation_loss_gradient": check_distillation_loss_gradient,
+            "distillation_value_and_gradient": check_distillation_value_and_gradient,
         },
         [*SMALL, MIDDLE[0], LARGE[1]],
         KINDS,
