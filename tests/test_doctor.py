@@ -228,7 +228,7 @@ def test_three_mistakes_together_are_all_named():
         set(each) for each in report.explanations
     ]
     assert report.summary.startswith(
-        "gradient: wrong, by diagonal-jacobian (and missing-"
+        "gradient: wrong, by 2 mistakes together: diagonal-jacobian and missing-"
     )
 
 

@@ -444,3 +444,14 @@ def test_the_lines_of_code_are_what_they_say(slug, kind, line):
     name = SECOND_ARGUMENT[kind]
     given = (z,) if name is None else (z, second[name])
     assert any(np.allclose(found, function(*given, T)) for function in functions)
+
+
+def test_what_runs_on_every_batch_is_not_judged_by_square_ones():
+    """Divided by C in place of N: right where N = C only."""
+
+    def gradient(z, t):
+        return (q_of(z) * t.sum(1, keepdims=True) - t) / z.shape[1]
+
+    report = diagnose(gradient, "gradient")
+    assert report.verdict == "unknown"
+    assert str(report.factor) == "N/C"

@@ -390,6 +390,8 @@ class Search:
         for style in styles_of(base.reading):
             groups = self.scouted(base, style)
             for reading, forms in groups.items():
+                if not any(forms.values()):
+                    continue
                 caller = replace(base, reading=reading)
                 for promise in self.promises():
                     kept = [f for f in forms if f in PROMISES[promise] or not f]
@@ -456,7 +458,7 @@ class Search:
             self.running.setdefault(
                 reading, (replace(base, reading=reading), style, tuple(groups[reading]))
             )
-        return {r: forms for r, forms in groups.items() if any(forms.values())}
+        return groups
 
     def read(self, reading: Reading, leaf: Any, probe: Any) -> Iterator[Reading]:
         """Yield the ways to read one array of a result."""
