@@ -56,6 +56,12 @@ CHANGES = {
         r'<div class="proof admonition" id="proof">',
         '<div class="proof admonition">',
     ),
+    # What is folded needs a title that unfolds it, or the script of the theme fails.
+    "the title of a folded proof": (
+        r'<div class="proof dropdown admonition" id="proof">\s*<p>Proof\. ',
+        '<div class="proof dropdown admonition">'
+        '<p class="admonition-title">Proof</p>\n<p>',
+    ),
     "the names of the parts of theorems and exercises": (
         r'(<section[^>]*?) id="(?:proof|exercise|solution)-content"',
         r"\1",
