@@ -476,6 +476,7 @@ def draw_softmax_surface(figure: FigureBase, *, reach: float = 6.0) -> Any:
     axes.set(xlabel="logit $z_0$", ylabel="logit $z_1$", zlabel="probability $q_0$")
     axes.set(xticks=[-reach, 0, reach], yticks=[-reach, 0, reach], zticks=[0, 0.5, 1])
     axes.view_init(elev=28, azim=-128)
+    axes.set_box_aspect((1.2, 1.2, 0.8), zoom=1.05)
     return axes
 
 
