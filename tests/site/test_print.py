@@ -16,7 +16,7 @@ GONE = (
 # Solutions of which a part is not printed; folded code of figures stays folded.
 FOLDED = """() => [...document.querySelectorAll(".solution")]
   .filter((solution) => [...solution.querySelectorAll("p, pre, .formula")].some(
-    (element) => !element.closest("details") && !element.checkVisibility(
+    (element) => !element.closest("details, [hidden]") && !element.checkVisibility(
       {visibilityProperty: true, opacityProperty: true})))
   .map((solution) => solution.id)"""
 VISIBLE = """(selector) => [...document.querySelectorAll(selector)]
