@@ -6,6 +6,7 @@ from numpy.typing import ArrayLike
 from . import _kernels
 from ._inputs import (
     Array,
+    Check,
     Loss,
     Reduction,
     as_logits,
@@ -86,11 +87,12 @@ def cross_entropy(
     >>> round(float(sg.cross_entropy([-1.0, -1.0, 1.0], [0.0, 1.0, 0.0])), 7)
     2.2395448
     """
-    scores = as_logits(logits, axis=axis)
-    answers = as_targets(targets, scores, axis)
+    scores = as_unchecked_logits(logits, axis)
+    answers = as_unchecked_targets(targets, scores, axis)
     temperature = as_temperature(temperature, scores.dtype)
     divisor = row_divisor(reduction, scores)
-    losses = _kernels.cross_entropy(scores, answers, temperature)
+    check = _check_of(logits, targets, axis)
+    losses = _kernels.cross_entropy(scores, answers, temperature, check)
     return rounded_like(reduce_losses(losses[()], reduction, divisor), scores)
 
 
@@ -159,11 +161,14 @@ def cross_entropy_gradient(
     >>> sg.cross_entropy_gradient([-1.0, -1.0, 1.0], 1).round(8)
     array([ 0.10650698, -0.89349302,  0.78698604])
     """
-    scores = as_logits(logits, axis=axis)
-    answers = as_targets(targets, scores, axis)
+    scores = as_unchecked_logits(logits, axis)
+    answers = as_unchecked_targets(targets, scores, axis)
     temperature = as_temperature(temperature, scores.dtype)
     divisor = row_divisor(reduction, scores)
-    gradient = _kernels.cross_entropy_gradient(scores, answers, temperature, divisor)
+    check = _check_of(logits, targets, axis)
+    gradient = _kernels.cross_entropy_gradient(
+        scores, answers, temperature, divisor, check
+    )
     return restore_axis(gradient, axis)
 
 
@@ -242,10 +247,7 @@ def cross_entropy_value_and_gradient(
     if out is not None:
         check_out(out, restore_axis(scores, axis))
         room = class_axis_last(out, axis)
-
-    def check() -> None:
-        as_targets(targets, as_logits(logits, axis=axis), axis)
-
+    check = _check_of(logits, targets, axis)
     loss, gradient = _kernels.cross_entropy_value_and_gradient(
         scores, answers, temperature, reduction, divisor, room, check
     )
@@ -326,16 +328,19 @@ def cross_entropy_temperature_gradient(
     >>> round(float(d), 6)
     -0.288058
     """
-    scores = as_logits(logits, axis=axis)
+    scores = as_unchecked_logits(logits, axis)
     temperature = as_temperature(temperature, scores.dtype)
     divisor = row_divisor(reduction, scores)
     if targets is not None and teacher_logits is None:
-        answers = as_targets(targets, scores, axis)
-        derivatives = _kernels.temperature_derivatives(scores, answers, temperature)
+        answers = as_unchecked_targets(targets, scores, axis)
+        check = _check_of(logits, targets, axis)
+        derivatives = _kernels.temperature_derivatives(
+            scores, answers, temperature, check
+        )
     elif targets is None and teacher_logits is not None:
         teacher = as_logits_like(teacher_logits, scores, "teacher_logits", axis)
         derivatives = _kernels.distillation_temperature_derivatives(
-            scores, teacher, temperature
+            scores, teacher, temperature, lambda: as_logits(logits, axis=axis)
         )
     else:
         raise ValueError(
@@ -348,3 +353,8 @@ def cross_entropy_temperature_gradient(
             f"below the largest for a finite loss, got {shown(logits)}"
         )
     return rounded_like(reduce_losses(derivatives, reduction, divisor), scores)
+
+
+def _check_of(logits: ArrayLike, targets: ArrayLike, axis: int) -> Check:
+    """Return the check of logits and targets that were read unchecked."""
+    return lambda: as_targets(targets, as_logits(logits, axis=axis), axis)

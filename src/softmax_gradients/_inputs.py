@@ -7,6 +7,7 @@ there and `restore_axis` moves it back.
 """
 
 import reprlib
+from collections.abc import Callable
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
@@ -19,6 +20,15 @@ Loss: TypeAlias = np.floating[Any] | NDArray[Any]
 
 Reduction: TypeAlias = Literal["mean", "sum", "none"]
 DistillationReduction: TypeAlias = Literal["batchmean", "mean", "sum", "none"]
+
+# What reads an argument may leave its values unchecked: then an invalid one shows in
+# the results of its row, and this is called before anything is made of them.
+Check: TypeAlias = Callable[[], object]
+
+
+def nothing_left_to_check() -> None:
+    """Be the check of arguments that have been checked."""
+
 
 # Whole numbers above this are not all float64 numbers: two of them may become one.
 LARGEST_INTEGER = 2**53
@@ -59,7 +69,7 @@ def as_logits(logits: ArrayLike, name: str = "logits", axis: int = -1) -> Array:
     return array
 
 
-def as_unchecked_logits(logits: ArrayLike, axis: int) -> Array:
+def as_unchecked_logits(logits: ArrayLike, axis: int, name: str = "logits") -> Array:
     """Return `logits` as `as_logits` does, but leave the check to those who compute.
 
     Invalid entries show in the sums of their rows.
@@ -68,7 +78,16 @@ def as_unchecked_logits(logits: ArrayLike, axis: int) -> Array:
         last = logits.size > 0 and type(axis) is int and axis in (-1, logits.ndim - 1)
         if last and logits.dtype.char in "fd":
             return np.asarray(logits)
-    return as_logits(logits, axis=axis)
+    return as_logits(logits, name, axis)
+
+
+def as_unchecked_like(values: ArrayLike, logits: Array, name: str, axis: int) -> Array:
+    """Return `values` as `as_same_shape` does, but leave the check of their values."""
+    if type(values) is np.ndarray:
+        same = values.shape == logits.shape and values.dtype == logits.dtype
+        if same and axis in (-1, logits.ndim - 1):
+            return np.asarray(values)
+    return as_same_shape(values, logits, name, axis)
 
 
 def as_unchecked_targets(targets: ArrayLike, logits: Array, axis: int) -> Array:
@@ -275,6 +294,15 @@ class LogitPair(NamedTuple):
     temperature: float
 
 
+class UncheckedPair(NamedTuple):
+    """What a `LogitPair` holds, and the check that is left to those who compute."""
+
+    logits: Array
+    teacher: Array
+    temperature: float
+    check: Check
+
+
 def read_logit_pair(
     logits: ArrayLike,
     teacher_logits: ArrayLike,
@@ -286,6 +314,27 @@ def read_logit_pair(
     scores = as_real_logits(logits, name, axis)
     teacher = as_logits_like(teacher_logits, scores, "teacher_logits", axis)
     return LogitPair(scores, teacher, as_temperature(temperature, scores.dtype))
+
+
+def read_unchecked_pair(
+    student_logits: ArrayLike,
+    teacher_logits: ArrayLike,
+    temperature: float,
+    axis: int,
+) -> UncheckedPair:
+    """Return what `read_logit_pair` does, but leave the check to those who compute."""
+
+    def read() -> LogitPair:
+        return read_logit_pair(student_logits, teacher_logits, temperature, axis)
+
+    scores = as_unchecked_logits(student_logits, axis, "student_logits")
+    teacher = teacher_logits
+    if type(teacher) is np.ndarray:
+        same = teacher.shape == scores.shape and teacher.dtype == scores.dtype
+        if same and scores.dtype.char in "fd" and axis in (-1, scores.ndim - 1):
+            value = as_temperature(temperature, scores.dtype)
+            return UncheckedPair(scores, np.asarray(teacher), value, read)
+    return UncheckedPair(*read(), nothing_left_to_check)
 
 
 def class_axis_last(array: Array, axis: int) -> Array:

@@ -1,10 +1,20 @@
 """Softmax, its Jacobian, and products with the Jacobian that never form it."""
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from . import _kernels
-from ._inputs import Array, as_logits, as_same_shape, as_temperature, restore_axis
+from ._inputs import (
+    Array,
+    as_logits,
+    as_same_shape,
+    as_temperature,
+    as_unchecked_like,
+    as_unchecked_logits,
+    restore_axis,
+)
 from ._kernels.accurate import (
     divide_by_temperature,
     probabilities,
@@ -61,9 +71,10 @@ def softmax(logits: ArrayLike, *, temperature: float = 1.0, axis: int = -1) -> A
     >>> sg.softmax([-1.0, -1.0, 1.0]).round(8)
     array([0.10650698, 0.10650698, 0.78698604])
     """
-    scores = as_logits(logits, axis=axis)
+    scores = as_unchecked_logits(logits, axis)
     temperature = as_temperature(temperature, scores.dtype)
-    return restore_axis(_kernels.softmax(scores, temperature), axis)
+    probs = _kernels.softmax(scores, temperature, lambda: as_logits(logits, axis=axis))
+    return restore_axis(probs, axis)
 
 
 @keywords_named
@@ -118,9 +129,12 @@ def log_softmax(
     >>> sg.log_softmax([0.0, 200.0, -1000.0])
     array([-2.00000000e+02, -1.38389653e-87, -1.20000000e+03])
     """
-    scores = as_logits(logits, axis=axis)
+    scores = as_unchecked_logits(logits, axis)
     temperature = as_temperature(temperature, scores.dtype)
-    return restore_axis(_kernels.log_softmax(scores, temperature), axis)
+    log_probs = _kernels.log_softmax(
+        scores, temperature, lambda: as_logits(logits, axis=axis)
+    )
+    return restore_axis(log_probs, axis)
 
 
 @keywords_named
@@ -233,7 +247,9 @@ def softmax_jvp(
     >>> sg.softmax_jvp([-1.0, -1.0, 1.0], [1.0, 0.0, 2.0]).round(4)
     array([-0.0725, -0.179 ,  0.2515])
     """
-    return _jacobian_product(logits, tangent, "tangent", temperature, axis)
+    return _product(
+        _kernels.jacobian_product, logits, tangent, "tangent", temperature, axis
+    )
 
 
 @keywords_named
@@ -291,7 +307,9 @@ def softmax_vjp(
     >>> sg.softmax_vjp([-1.0, -1.0, 1.0], -targets / probs).round(8)
     array([ 0.10650698, -0.89349302,  0.78698604])
     """
-    return _jacobian_product(logits, cotangent, "cotangent", temperature, axis)
+    return _product(
+        _kernels.jacobian_product, logits, cotangent, "cotangent", temperature, axis
+    )
 
 
 @keywords_named
@@ -348,19 +366,25 @@ def log_softmax_vjp(
     >>> sg.log_softmax_vjp([-1.0, -1.0, 1.0], [0.0, -1.0, 0.0]).round(8)
     array([ 0.10650698, -0.89349302,  0.78698604])
     """
-    scores = as_logits(logits, axis=axis)
-    gradient = as_same_shape(cotangent, scores, "cotangent", axis)
-    temperature = as_temperature(temperature, scores.dtype)
-    product = _kernels.log_softmax_vjp(scores, gradient, temperature)
-    return restore_axis(product, axis)
+    return _product(
+        _kernels.log_softmax_vjp, logits, cotangent, "cotangent", temperature, axis
+    )
 
 
-def _jacobian_product(
-    logits: ArrayLike, vector: ArrayLike, name: str, temperature: float, axis: int
+def _product(
+    kernel: Callable[..., Array],
+    logits: ArrayLike,
+    vector: ArrayLike,
+    name: str,
+    temperature: float,
+    axis: int,
 ) -> Array:
-    """Return J times a vector, which is J^T times it too; `name` is for errors."""
-    scores = as_logits(logits, axis=axis)
-    factors = as_same_shape(vector, scores, name, axis)
+    """Return a Jacobian times a vector, by the kernel; `name` is for errors."""
+    scores = as_unchecked_logits(logits, axis)
+    factors = as_unchecked_like(vector, scores, name, axis)
     temperature = as_temperature(temperature, scores.dtype)
-    product = _kernels.jacobian_product(scores, factors, temperature)
-    return restore_axis(product, axis)
+
+    def check() -> None:
+        as_same_shape(vector, as_logits(logits, axis=axis), name, axis)
+
+    return restore_axis(kernel(scores, factors, temperature, check), axis)

@@ -9,12 +9,12 @@ from . import _kernels
 from ._inputs import (
     Array,
     DistillationReduction,
-    LogitPair,
     Loss,
+    UncheckedPair,
     as_fraction,
     as_targets,
     check_choice,
-    read_logit_pair,
+    read_unchecked_pair,
     restore_axis,
 )
 from ._kernels import Scale
@@ -87,7 +87,7 @@ def kl_divergence(
     >>> round(float(sg.kl_divergence(z, v, temperature=2.0)), 6)
     0.272677
     """
-    pair = read_logit_pair(student_logits, teacher_logits, temperature, axis)
+    pair = read_unchecked_pair(student_logits, teacher_logits, temperature, axis)
     return rounded_like(_divergence(pair, reduction), pair.logits)
 
 
@@ -154,7 +154,7 @@ def kl_divergence_gradient(
     >>> sg.kl_divergence_gradient(z, v, temperature=2.0).round(4)
     array([ 0.1452, -0.1776,  0.0324])
     """
-    pair = read_logit_pair(student_logits, teacher_logits, temperature, axis)
+    pair = read_unchecked_pair(student_logits, teacher_logits, temperature, axis)
     scale = _soft_scale(pair, reduction, 1.0, temperature_squared=False)
     gradient = _kernels.kl_divergence_gradient(*pair, scale)
     return restore_axis(gradient, axis)
@@ -442,12 +442,12 @@ def _read(
     temperature: float,
     alpha: float | None,
     axis: int,
-) -> tuple[LogitPair, Array | None, float]:
+) -> tuple[UncheckedPair, Array | None, float]:
     """Return the logits and T, the labels or weights t, and alpha or its default."""
     weight = 1.0 if labels is None else 0.5
     if alpha is not None:
         weight = as_fraction(alpha, "alpha")
-    pair = read_logit_pair(student_logits, teacher_logits, temperature, axis)
+    pair = read_unchecked_pair(student_logits, teacher_logits, temperature, axis)
     if labels is None:
         return pair, None, weight
     return pair, as_targets(labels, pair.logits, axis, "labels"), weight
@@ -459,7 +459,7 @@ def _weighted(weight: float, loss: Any) -> Any:
 
 
 def _soft_scale(
-    pair: LogitPair, reduction: str, weight: float, temperature_squared: bool
+    pair: UncheckedPair, reduction: str, weight: float, temperature_squared: bool
 ) -> Scale:
     """Return by what q - p is multiplied and divided: alpha T^2 / (T divisor)."""
     divisor = soft_divisor(reduction, pair.logits)
@@ -468,7 +468,7 @@ def _soft_scale(
     return Scale(weight, divisor, pair.temperature)
 
 
-def _divergence(pair: LogitPair, reduction: str, factor: float = 1.0) -> Any:
+def _divergence(pair: UncheckedPair, reduction: str, factor: float = 1.0) -> Any:
     """Return factor^2 KL(p || q), reduced, in float64."""
     divisor = soft_divisor(reduction, pair.logits)
     losses = _kernels.kl_divergence(*pair, factor)

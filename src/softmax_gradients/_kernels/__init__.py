@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .._inputs import Array
+from .._inputs import Array, Check, nothing_left_to_check
 from .._reductions import reduce_losses
 from . import accurate, divergence, losses, probabilities, two_softmaxes
 from .accurate import at_least_double, scaled_logits
@@ -49,7 +49,9 @@ class Scale(NamedTuple):
 UNSCALED = Scale(1.0, 1.0)
 
 
-def softmax(logits: Array, temperature: float) -> Array:
+def softmax(
+    logits: Array, temperature: float, check: Check = nothing_left_to_check
+) -> Array:
     """Return q = softmax(z/T)."""
 
     def slow(some: Array) -> tuple[Array]:
@@ -57,11 +59,15 @@ def softmax(logits: Array, temperature: float) -> Array:
 
     probs = np.empty(logits.shape, logits.dtype)
     kernel = probabilities.softmax
-    _compute(kernel, slow, temperature, Results(probs), (logits,), narrow=True)
+    _compute(
+        kernel, slow, temperature, Results(probs), (logits,), narrow=True, check=check
+    )
     return probs
 
 
-def log_softmax(logits: Array, temperature: float) -> Array:
+def log_softmax(
+    logits: Array, temperature: float, check: Check = nothing_left_to_check
+) -> Array:
     """Return log q."""
 
     def slow(some: Array) -> tuple[Array]:
@@ -69,11 +75,16 @@ def log_softmax(logits: Array, temperature: float) -> Array:
 
     log_probs = np.empty(logits.shape, logits.dtype)
     kernel = probabilities.log_softmax
-    _compute(kernel, slow, temperature, Results(log_probs), (logits,))
+    _compute(kernel, slow, temperature, Results(log_probs), (logits,), check=check)
     return log_probs
 
 
-def jacobian_product(logits: Array, vector: Array, temperature: float) -> Array:
+def jacobian_product(
+    logits: Array,
+    vector: Array,
+    temperature: float,
+    check: Check = nothing_left_to_check,
+) -> Array:
     """Return J u for the `vector` u; J is symmetric, so that is J^T u too."""
 
     def slow(some: Array, factors: Array) -> tuple[Array]:
@@ -82,11 +93,17 @@ def jacobian_product(logits: Array, vector: Array, temperature: float) -> Array:
 
     product = np.empty(logits.shape, logits.dtype)
     kernel = probabilities.jacobian_product
-    _compute(kernel, slow, temperature, Results(product), (logits,), (vector,))
+    results = Results(product)
+    _compute(kernel, slow, temperature, results, (logits,), (vector,), check=check)
     return product
 
 
-def log_softmax_vjp(logits: Array, vector: Array, temperature: float) -> Array:
+def log_softmax_vjp(
+    logits: Array,
+    vector: Array,
+    temperature: float,
+    check: Check = nothing_left_to_check,
+) -> Array:
     """Return (g - q sum(g))/T for the `vector` g."""
 
     def slow(some: Array, factors: Array) -> tuple[Array]:
@@ -96,11 +113,17 @@ def log_softmax_vjp(logits: Array, vector: Array, temperature: float) -> Array:
 
     product = np.empty(logits.shape, logits.dtype)
     kernel = probabilities.log_softmax_vjp
-    _compute(kernel, slow, temperature, Results(product), (logits,), (vector,))
+    results = Results(product)
+    _compute(kernel, slow, temperature, results, (logits,), (vector,), check=check)
     return product
 
 
-def cross_entropy(logits: Array, targets: Array, temperature: float) -> Array:
+def cross_entropy(
+    logits: Array,
+    targets: Array,
+    temperature: float,
+    check: Check = nothing_left_to_check,
+) -> Array:
     """Return -sum t log q for each row, in float64 or wider."""
 
     def slow(some: Array, answers: Array) -> tuple[Array]:
@@ -108,14 +131,19 @@ def cross_entropy(logits: Array, targets: Array, temperature: float) -> Array:
         return (accurate.row_losses(scaled_logits(some, temperature), weights),)
 
     rows = np.empty(logits.shape[:-1], at_least_double(logits))
+    targets = _usable(targets, logits, check)
     kernel = _loss_kernel(targets, logits)(gradient=False)
-    results = Results(by_row=rows)
-    _compute(kernel, slow, temperature, results, (logits,), (targets,), narrow=True)
+    results, given = Results(by_row=rows), ((logits,), (targets,))
+    _compute(kernel, slow, temperature, results, *given, narrow=True, check=check)
     return rows
 
 
 def cross_entropy_gradient(
-    logits: Array, targets: Array, temperature: float, divisor: int
+    logits: Array,
+    targets: Array,
+    temperature: float,
+    divisor: int,
+    check: Check = nothing_left_to_check,
 ) -> Array:
     """Return (q sum(t) - t)/T over the `divisor`."""
 
@@ -124,9 +152,10 @@ def cross_entropy_gradient(
         return (accurate.row_gradients(scaled, weights, temperature) / divisor,)
 
     gradient = np.empty(logits.shape, logits.dtype)
+    targets = _usable(targets, logits, check)
     kernel = _loss_kernel(targets, logits)(divisor)
-    results = Results(gradient)
-    _compute(kernel, slow, temperature, results, (logits,), (targets,), narrow=True)
+    results, given = Results(gradient), ((logits,), (targets,))
+    _compute(kernel, slow, temperature, results, *given, narrow=True, check=check)
     return gradient
 
 
@@ -137,26 +166,18 @@ def cross_entropy_value_and_gradient(
     reduction: str,
     divisor: int,
     out: Array | None = None,
-    check: Callable[[], object] = lambda: None,
+    check: Check = nothing_left_to_check,
 ) -> tuple[Any, Array]:
-    """Return the reduced loss and its gradient, which is in `out` where that can be.
-
-    The values of the logits and targets have not been checked: `check` does so, and is
-    called when a result shows that something may be wrong with them.
-    """
+    """Return the reduced loss and its gradient, which is in `out` where that can be."""
     has_labels = targets.ndim < logits.ndim
     usual = _is_usual(logits, temperature)
     if usual and has_labels and 0 < logits.size <= FEW:
         few = few_value_and_gradient(logits, targets, temperature, divisor, reduction)
         if few is not None:
             return few
-    if has_labels:
-        if targets.min(initial=0) < 0 or targets.max(initial=0) >= logits.shape[-1]:
-            check()
-        targets = targets.astype(np.intp, copy=False)
+    targets = _usable(targets, logits, check)
 
     def slow(some: Array, answers: Array) -> tuple[Array, Array]:
-        check()
         scaled, weights = scaled_logits(some, temperature), _as_weights(answers, some)
         gradients = accurate.row_gradients(scaled, weights, temperature) / divisor
         return gradients, accurate.row_losses(scaled, weights)
@@ -166,13 +187,18 @@ def cross_entropy_value_and_gradient(
         gradient = np.empty(logits.shape, logits.dtype)
     rows = np.empty(logits.shape[:-1], at_least_double(logits))
     kernel = _loss_kernel(targets, logits)(divisor)
-    results = Results(gradient, rows)
-    _compute(kernel, slow, temperature, results, (logits,), (targets,), narrow=True)
+    results, given = Results(gradient, rows), ((logits,), (targets,))
+    _compute(kernel, slow, temperature, results, *given, narrow=True, check=check)
     loss = reduce_losses(rows[()], reduction, divisor)
     return accurate.rounded_like(loss, logits), gradient
 
 
-def temperature_derivatives(logits: Array, targets: Array, temperature: float) -> Array:
+def temperature_derivatives(
+    logits: Array,
+    targets: Array,
+    temperature: float,
+    check: Check = nothing_left_to_check,
+) -> Array:
     """Return dL/dT for each row; NaN where a class that has weight has q = 0."""
 
     def slow(some: Array, answers: Array) -> tuple[Array]:
@@ -180,15 +206,20 @@ def temperature_derivatives(logits: Array, targets: Array, temperature: float) -
         return (accurate.temperature_derivatives(scaled, weights) / temperature,)
 
     rows = np.empty(logits.shape[:-1], at_least_double(logits))
+    targets = _usable(targets, logits, check)
     kernel = losses.TemperatureDerivative(
         _loss_kernel(targets, logits)(1 / temperature)
     )
-    _compute(kernel, slow, temperature, Results(by_row=rows), (logits,), (targets,))
+    results, given = Results(by_row=rows), ((logits,), (targets,))
+    _compute(kernel, slow, temperature, results, *given, check=check)
     return rows
 
 
 def distillation_temperature_derivatives(
-    logits: Array, teacher: Array, temperature: float
+    logits: Array,
+    teacher: Array,
+    temperature: float,
+    check: Check = nothing_left_to_check,
 ) -> Array:
     """Return dL/dT for each row, for the targets softmax(v/T); NaN as above."""
 
@@ -203,40 +234,51 @@ def distillation_temperature_derivatives(
 
     rows = np.empty(logits.shape[:-1], at_least_double(logits))
     kernel = losses.distillation_temperature_derivative
-    _compute(kernel, slow, temperature, Results(by_row=rows), (logits, teacher))
+    results = Results(by_row=rows)
+    _compute(kernel, slow, temperature, results, (logits, teacher), check=check)
     return rows
 
 
 def kl_divergence(
-    logits: Array, teacher: Array, temperature: float, factor: float = 1.0
+    logits: Array,
+    teacher: Array,
+    temperature: float,
+    check: Check,
+    factor: float = 1.0,
 ) -> Array:
     """Return `factor`^2 KL(p || q) for each row, in float64 or wider."""
     rows = np.empty(logits.shape[:-1], at_least_double(logits))
-    _compare(logits, teacher, temperature, Results(by_row=rows), factor)
+    _compare(logits, teacher, temperature, check, Results(by_row=rows), factor)
     return rows
 
 
 def kl_divergence_gradient(
-    logits: Array, teacher: Array, temperature: float, scale: Scale
+    logits: Array, teacher: Array, temperature: float, check: Check, scale: Scale
 ) -> Array:
     """Return `scale` (q - p)."""
     gradient = np.empty(logits.shape, logits.dtype)
-    _compare(logits, teacher, temperature, Results(gradient), scale=scale)
+    _compare(logits, teacher, temperature, check, Results(gradient), scale=scale)
     return gradient
 
 
 def kl_divergence_value_and_gradient(
-    logits: Array, teacher: Array, temperature: float, factor: float, scale: Scale
+    logits: Array,
+    teacher: Array,
+    temperature: float,
+    check: Check,
+    factor: float,
+    scale: Scale,
 ) -> tuple[Array, Array]:
     """Return `factor`^2 KL(p || q) for each row, and `scale` (q - p)."""
     rows = np.empty(logits.shape[:-1], at_least_double(logits))
     gradient = np.empty(logits.shape, logits.dtype)
-    _compare(logits, teacher, temperature, Results(gradient, rows), factor, scale)
+    results = Results(gradient, rows)
+    _compare(logits, teacher, temperature, check, results, factor, scale)
     return rows, gradient
 
 
 def teacher_gradient(
-    logits: Array, teacher: Array, temperature: float, scale: Scale
+    logits: Array, teacher: Array, temperature: float, check: Check, scale: Scale
 ) -> Array:
     """Return `scale` p (log(p/q) - KL)."""
 
@@ -246,7 +288,8 @@ def teacher_gradient(
 
     gradient = np.empty(logits.shape, logits.dtype)
     kernel = divergence.TeacherGradient(scale.as_number())
-    _compute(kernel, slow, temperature, Results(gradient), (logits, teacher))
+    results = Results(gradient)
+    _compute(kernel, slow, temperature, results, (logits, teacher), check=check)
     return gradient
 
 
@@ -254,6 +297,7 @@ def _compare(
     logits: Array,
     teacher: Array,
     temperature: float,
+    check: Check,
     results: Results,
     factor: float = 1.0,
     scale: Scale = UNSCALED,
@@ -270,7 +314,7 @@ def _compare(
         return tuple(found)
 
     kernel = divergence.Divergence(factor * factor, scale.as_number())
-    _compute(kernel, slow, temperature, results, (logits, teacher))
+    _compute(kernel, slow, temperature, results, (logits, teacher), check=check)
 
 
 def _compute(
@@ -282,6 +326,7 @@ def _compute(
     others: tuple[Array, ...] = (),
     *,
     narrow: bool = False,
+    check: Check,
 ) -> None:
     """Fill the results, by the kernel where it can, and else by the slow function."""
     shape = logits[0].shape
@@ -295,6 +340,8 @@ def _compute(
     left = np.arange(len(batch.logits[0]))
     if _is_usual(logits[0], temperature):
         left = fill(kernel, batch, narrow=narrow)
+    if len(left):
+        check()
     places = [array for array in (batch.matrix, batch.by_row) if array is not None]
     with np.errstate(all="ignore"):
         for block in row_slices(len(left), shape[-1]):
@@ -327,6 +374,15 @@ def _loss_kernel(
 ) -> type[losses.Labels] | type[losses.Weights]:
     """Return the kernel for class indices, with an axis fewer, or for weights."""
     return losses.Labels if targets.ndim < logits.ndim else losses.Weights
+
+
+def _usable(targets: Array, logits: Array, check: Check) -> Array:
+    """Return class indices that stand for classes, or weights as they are."""
+    if targets.ndim == logits.ndim:
+        return targets
+    if targets.min(initial=0) < 0 or targets.max(initial=0) >= logits.shape[-1]:
+        check()
+    return targets.astype(np.intp, copy=False)
 
 
 def _as_weights(targets: Array, logits: Array) -> Array:
