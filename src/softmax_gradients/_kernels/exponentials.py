@@ -3,17 +3,18 @@
 An exponent s = z/T of size 4 is rounded by up to 2^-52, and so is e^s, relatively. That
 is what is allowed here: the *plain* exponential is taken of s up to 4, and of any s
 where T is a power of two, since then s is exact. Elsewhere the exponential is
-*compensated*. Let s be z/T rounded to a multiple of 2^-27, and T = T_h + T_l with
-T_h of 14 bits. Then
+*compensated*. Let s be z/T with the last 14 of its 53 bits cleared, and T = T_h + T_l
+with T_h of 14 bits. Then
 
-    e^(z/T) = e^s + e^s r/T,    r = z - s T = (z - s T_h) - s T_l,
+    T e^(z/T) = e^s (T + r),    r = z - s T = (z - s T_h) - s T_l,
 
-up to (r/T)^2 / 2, which is below 2^-56. For |s| <= 2^12, s has at most 39 bits, so that
-s T_h, of 53 bits, is exact. What follows it is below 2^-2 T, and what the two roundings
-there change in r/T is below a quarter of the last digit of 1.
+up to e^s r^2 / (2 T), where |r/T| is below 2^-38 |s|. s T_h, of 39 + 14 bits, is exact,
+and so is its difference from z, which is near it; what the roundings after that change
+in r/T is far below the last digit of 1. The factor T cancels in every quotient.
 
 Rows whose exponentials leave the range of floats are *shifted*: a whole number is
-subtracted from s. Both are multiples of 2^-27 and below 2^13, so that this is exact.
+subtracted from s, which is then z/T rounded to a multiple of 2^-27. Both are below
+2^12, so that s T_h and the subtraction are exact, and |r/T| is at most 2^-28.
 """
 
 import math
@@ -29,11 +30,14 @@ from .sums import column, flat_index, row_sums
 PLAIN = {"f": 1.0, "d": 4.0}
 
 # Where at most one in so many is larger, those few are corrected one by one.
-FEW_FAR = 40
+FEW_FAR = 150
+
+# How many bits T_h has, and s does without.
+HEAD_BITS = 14
+WITHOUT_LAST_BITS = np.int64(-(2**HEAD_BITS))
 
 # Adding and subtracting this rounds to a multiple of 2^-27.
 TO_GRID = 1.5 * 2.0**25
-HEAD_BITS = 14
 
 # Where a shifted row has its largest exponent, and how far below it logits matter: a
 # quotient of e^-800 by 1 is no float. Rows with a larger exponent are not taken.
@@ -82,11 +86,12 @@ class Terms(NamedTuple):
 
     logits: Array
     values: Array  # c e^(z/T)
-    log_factor: Array | float  # log c, a whole number for each row, or 0
+    log_factor: Array | float  # log c, for each row or for all
     temperature: Temperature
     least: float  # where a row adds up to less, digits may be lost
     scratch: Scratch
     is_shifted: bool = False
+    is_plain: bool = False  # z/T was rounded, and there are fewer digits to spare
 
     def are_good(self, totals: Array, others: Array | None = None) -> Array:
         """Say of each row's sum whether all its digits hold. A NaN's do not.
@@ -105,7 +110,7 @@ class Terms(NamedTuple):
         Where z/T rounds there are fewer digits to spare: then the largest meets the sum
         of the others last.
         """
-        if self._has_digits_to_spare():
+        if self.temperature.is_exact and not self.is_shifted:
             return row_sums(values)
         entries = values.reshape(-1)
         largest = flat_index(values.argmax(axis=-1), values)
@@ -121,14 +126,10 @@ class Terms(NamedTuple):
         A quotient is rounded once, a product with the reciprocal twice but sooner.
         """
         values = self.values
-        if self._has_digits_to_spare():
+        if not self.is_plain:
             values *= column(1 / divisors, values)
         else:
             values /= column(divisors, values)
-
-    def _has_digits_to_spare(self) -> bool:
-        """Say whether the exponents are exact, without a shift."""
-        return self.temperature.is_exact and not self.is_shifted
 
 
 def split(temperature: float) -> Temperature:
@@ -162,12 +163,12 @@ def direct_terms(
             np.exp(out, out=out)
             if len(far):
                 _correct(out, logits, far, value)
-            return Terms(logits, out, 0.0, temperature, ALWAYS, scratch)
+            return Terms(logits, out, 0.0, temperature, ALWAYS, scratch, is_plain=True)
     if char == "f":
         return None
     np.multiply(logits, 1 / value, out=out)
     _compensated(logits, out, temperature, scratch, masked=sample.min() == -np.inf)
-    return Terms(logits, out, 0.0, temperature, least, scratch)
+    return Terms(logits, out, math.log(value), temperature, least * value, scratch)
 
 
 def shifted_terms(
@@ -189,12 +190,14 @@ def shifted_terms(
     floor = peaks - DEPTH * value
     finite = np.maximum(wide, column(floor, wide), out=scratch.like(wide, "finite"))
     np.multiply(finite, 1 / value, out=out)
+    log_factor = -shifts
     if wide is logits:
         _compensated(finite, out, temperature, scratch, shifts)
+        log_factor += math.log(value)
     else:
         out -= column(shifts, out)
         np.exp(out, out=out)
-    return Terms(wide, out, -shifts, temperature, ALWAYS, scratch, True)
+    return Terms(wide, out, log_factor, temperature, ALWAYS, scratch, True)
 
 
 def _far(sizes: Array, limit: float) -> Array:
@@ -220,20 +223,23 @@ def _compensated(
     *,
     masked: bool = False,
 ) -> None:
-    """Turn the exponents z/T into e^(z/T - shift), in place, where T rounds z/T."""
-    exponents += TO_GRID
-    exponents -= TO_GRID
+    """Turn the exponents z/T into T e^(z/T - shift), in place, where T rounds z/T."""
+    if shifts is None:
+        bits = exponents.view(np.int64)
+        bits &= WITHOUT_LAST_BITS
+    else:
+        exponents += TO_GRID
+        exponents -= TO_GRID
     rest = scratch.like(exponents, "rest")
     np.multiply(exponents, temperature.head, out=rest)
     np.subtract(logits, rest, out=rest)
     if temperature.rest:
         product = scratch.like(exponents, "product")
         rest -= np.multiply(exponents, temperature.rest, out=product)
-    rest *= 1 / temperature.value
+    rest += temperature.value
     if masked:  # -inf - -inf, beside an exponential of 0
-        np.fmax(rest, -1, out=rest)
+        np.fmax(rest, 0, out=rest)
     if shifts is not None:
         exponents -= column(shifts, exponents)
     np.exp(exponents, out=exponents)
-    rest *= exponents
-    exponents += rest
+    exponents *= rest
