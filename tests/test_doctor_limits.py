@@ -5,10 +5,14 @@ import pytest
 
 import softmax_gradients as sg
 from softmax_gradients.doctor import diagnose
-from softmax_gradients.doctor._calls import Caller
+from softmax_gradients.doctor._examination import Caller, Patient, Question
 from softmax_gradients.doctor._example import LOGITS, SECONDS
 from softmax_gradients.doctor._invariants import SUMS_TO_ONE, invariants
-from softmax_gradients.doctor._probes import Probe
+from softmax_gradients.doctor._objects import plain
+from softmax_gradients.doctor._probes import Probe, forms_of
+from softmax_gradients.doctor._readings import Reading
+from softmax_gradients.doctor._signature import Binding
+from softmax_gradients.mistakes._steps import SECOND_ARGUMENT
 
 BATCH = np.array([[0.3, 1.1, -0.7, 0.2], [2.0, -0.4, 0.1, 1.2]])
 
@@ -33,7 +37,13 @@ def test_the_error_that_is_taken_for_rounding_grows_with_the_unit(
 
 
 def caller(function, kind):
-    return Caller(function, kind, "mean", to_array=None, temperature=None)
+    second = None if SECOND_ARGUMENT[kind] is None else 1
+    return Caller(
+        Patient(None),
+        plain(function),
+        Reading(Binding(0, second), "mean"),
+        Question(kind, forms_of(kind), seed=0, sequences=False, strict=True),
+    )
 
 
 @pytest.mark.parametrize(
