@@ -58,7 +58,7 @@ def test_the_dark_theme_prints_black_on_white(printed):
     colours = page.evaluate(
         "[getComputedStyle(document.body).backgroundColor,"
         "...[...document.querySelectorAll('.bd-article p, .bd-article pre')]"
-        ".filter((e) => !e.closest('.admonition-title')).map("
+        ".filter((e) => e.checkVisibility() && !e.closest('.admonition-title')).map("
         "(e) => getComputedStyle(e).color)]"
     )
     assert colours[0] in ("rgb(255, 255, 255)", "rgba(0, 0, 0, 0)")
