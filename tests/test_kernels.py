@@ -246,12 +246,28 @@ def test_logits_too_far_away_are_not_for_the_kernels():
     assert with_checks(logits + 1e9, labels)[2]
 
 
-def test_nearly_uniform_rows_of_weights_are_not_for_the_kernels():
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("classes", [10, 100])
+@pytest.mark.parametrize("temperature", [1.0, 1.7, 1000.0])
+def test_nearly_uniform_rows_of_weights_keep_their_digits(temperature, classes, dtype):
     rng = np.random.default_rng(5)
-    logits = rng.uniform(-0.1, 0.1, (100, 100))
-    weights = rng.uniform(0.9, 1.1, (100, 100))
-    assert with_checks(logits, weights)[2]
-    assert not with_checks(logits, np.eye(100))[2]
+    logits = temperature * rng.uniform(-0.1, 0.1, (100, classes))
+    logits[1::2] *= 20
+    logits = logits.astype(dtype)
+    weights = rng.uniform(0.9, 1.1, logits.shape)
+    weights[::3] = rng.uniform(0, 1.5, weights[::3].shape)
+    weights[::4] = sg.softmax(logits[::4], temperature=temperature)  # q - t = 0
+    weights = weights.astype(dtype)
+    _, gradient, checks = with_checks(logits, weights, temperature, 3)
+    assert not checks
+    with mpmath.workdps(50):
+        for row in range(10):
+            exact = ExactRow(logits[row], temperature)
+            expected = [value / 3 for value in exact.gradient(weights[row])]
+            if row % 4:
+                assert normwise_ulps(gradient[row], expected, dtype) <= BOUND
+            size = max(exact.gradient_terms(weights[row])) / 3
+            assert normwise_ulps(gradient[row], expected, dtype, size) <= BOUND
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])

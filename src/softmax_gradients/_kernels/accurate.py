@@ -153,7 +153,9 @@ def row_gradients(scaled: Scaled, weights: Array, temperature: float = 1.0) -> A
     difference = terms * sum_of_others(weights) - weights * sum_of_others(terms)
     flat = _nearly_uniform(scaled, weights)
     if flat.any():
-        difference = np.where(flat, _flat_difference(scaled, weights), difference)
+        near = np.where(flat, scaled.values, 0)
+        lifted = LIFT * flat_difference(near, weights)
+        difference = np.where(flat, lifted, difference)
     if temperature < 1:  # the quotient by S alone might underflow
         return divide_by_temperature(difference, total * temperature)
     return difference / total / temperature
@@ -174,8 +176,8 @@ def _nearly_uniform(scaled: Scaled, weights: Array) -> Array:
     return near.all(axis=-1, keepdims=True)
 
 
-def _flat_difference(scaled: Scaled, weights: Array) -> Array:
-    """Return 2^128 (e_k * sum(t) - t_k * sum(e)) where e and t are nearly uniform.
+def flat_difference(exponents: Array, weights: Array) -> Array:
+    """Return e_k * sum(t) - t_k * sum(e) where e and t are nearly uniform.
 
     Write e_k = 1 + m + a_k and t_k = c + b_k, with m the mean of e - 1 and c that of
     t, up to rounding. What e and t have in common cancels, and there remains
@@ -185,14 +187,14 @@ def _flat_difference(scaled: Scaled, weights: Array) -> Array:
     At a high temperature all of a and b is tiny, and known to its last digit: e - 1
     by expm1, and b because a difference of numbers within a factor of two is exact.
     """
-    excess = np.expm1(np.where(scaled.values.real >= -2, scaled.values, 0))
+    excess = np.expm1(exponents)
     mean, apart = _mean_and_rest(excess)
     mean_weight, apart_weight = _mean_and_rest(weights)
     classes, rest = weights.shape[-1], apart_weight.sum(axis=-1, keepdims=True)
     difference = (1 + mean) * (rest - classes * apart_weight)
     difference += apart * (classes * mean_weight + rest)
     difference -= weights * apart.sum(axis=-1, keepdims=True)
-    return LIFT * difference
+    return difference
 
 
 def _mean_and_rest(values: Array) -> tuple[Array, Array]:

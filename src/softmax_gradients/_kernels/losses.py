@@ -18,8 +18,9 @@ from typing import NamedTuple
 import numpy as np
 
 from .._inputs import Array
+from .accurate import flat_difference
 from .exponentials import Terms
-from .sums import column, flat_index, row_products, row_sums
+from .sums import any_in_row, column, flat_index, row_products, row_sums
 
 # A quotient by less than this is taken as a difference of logarithms.
 SMALL = 1e-30
@@ -91,8 +92,9 @@ class Weights:
         totals = sums.at_largest + sums.others
         good = terms.are_good(totals, sums.others) & np.isfinite(losses)
         if self.gradient:
-            good &= ~_are_uniform(logits, weights, sums, temperature)
-            _subtract_weights(terms, weights, sums, temperature * self.divisor)
+            unit = temperature * self.divisor
+            _subtract_weights(terms, weights, sums, unit)
+            _mend_uniform(terms, weights, sums, unit)
         return good
 
 
@@ -156,23 +158,27 @@ def _subtract_weights(
         entries[largest] = -row_sums(values[sure])
 
 
-def _are_uniform(
-    logits: Array, weights: Array, sums: WeightSums, temperature: float
-) -> Array:
-    """Say of each row whether q and t are both so uniform that q sum(t) - t cancels.
+def _mend_uniform(terms: Terms, weights: Array, sums: WeightSums, unit: float) -> None:
+    """Write the gradients of rows where q and t are so uniform that they cancel.
 
-    Then all exponentials are within a factor of e of one another. The plain functions
-    know how to avoid it.
+    That is, where all exponentials are within a factor of e of one another.
     """
-    classes = weights.shape[-1]
-    uniform = 2.8 * sums.others >= (classes - 1) * sums.at_largest
-    even = np.flatnonzero(uniform)
-    some, t = logits[even], weights[even]
-    spread = some.max(axis=-1) - some.min(axis=-1)
-    uniform[even] = (spread <= 1.1 * temperature) & (
-        t.max(axis=-1) <= 1.6 * t.mean(axis=-1)
-    )
-    return uniform
+    classes, temperature = weights.shape[-1], terms.temperature.value
+    even = np.flatnonzero(2.8 * sums.others >= (classes - 1) * sums.at_largest)
+    gaps = terms.logits[even].astype(np.float64, copy=False)
+    gaps -= sums.peak[even, np.newaxis]
+    t = weights[even].astype(np.float64, copy=False)
+    apart = any_in_row(gaps < -1.1 * temperature)
+    apart |= any_in_row(t > 1.6 / classes * sums.weight[even, np.newaxis])
+    if apart.all():
+        return
+    if apart.any():
+        even, gaps, t = even[~apart], gaps[~apart], t[~apart]
+    gaps /= temperature
+    totals = 1 + sums.others[even] / sums.at_largest[even]
+    difference = flat_difference(gaps, t)
+    difference /= column(totals * unit, difference)
+    terms.values[even] = difference
 
 
 class TemperatureDerivative:

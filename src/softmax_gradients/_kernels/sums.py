@@ -25,6 +25,13 @@ def row_products(left: Array, right: Array, room: Array) -> Array:
     return row_sums(np.multiply(left, right, out=room))
 
 
+def any_in_row(condition: Array) -> Array:
+    """Say of each row whether the condition holds anywhere in it."""
+    if condition.shape[-1] <= SHORT_ROW:
+        return row_sums(condition.astype("d")) > 0
+    return condition.any(axis=-1)
+
+
 def column(values: Array, like: Array) -> Array:
     """Return one value a row as a column in the precision of `like`."""
     return values.astype(like.dtype, copy=False)[:, np.newaxis]
