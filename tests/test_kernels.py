@@ -9,7 +9,13 @@ import softmax_gradients as sg
 from softmax_gradients import _kernels
 from softmax_gradients._inputs import as_unchecked_logits, as_unchecked_targets
 from softmax_gradients._kernels.few import FEW, few_value_and_gradient
-from tests.support.oracles import ExactRow, normwise_ulps, one_hot, ulps
+from tests.support.oracles import (
+    ExactRow,
+    exact_divergence,
+    normwise_ulps,
+    one_hot,
+    ulps,
+)
 
 BOUND = 6  # ULP, of the kernel; the function it is compared with has its own
 
@@ -340,6 +346,35 @@ def test_two_sure_models_that_disagree_have_lost_no_digit(gap, temperature):
     divergence = sg.kl_divergence(student, student[::-1], temperature=temperature)
     # (p_1 - p_2) gap/T, with p_2 below the last digit of p_1.
     assert divergence == pytest.approx(student[1] / temperature, rel=4e-16)
+
+
+@pytest.mark.parametrize("shift", [0, 3000])
+@pytest.mark.parametrize("temperature", [1.0, 1.7])
+@pytest.mark.parametrize("every", [2, 3, 40])
+def test_large_divergences_stand_beside_small_ones(every, temperature, shift):
+    """The ones are added up in another way than the others."""
+    rng = np.random.default_rng(6)
+    teacher = 2 * rng.normal(size=(40, 100)) + shift
+    student = teacher + 0.01 * rng.normal(size=teacher.shape)
+    student[::every] = 2 * rng.normal(size=student[::every].shape)
+    options = {"temperature": temperature, "reduction": "none"}
+    divergences = sg.kl_divergence(student, teacher, **options)
+    with mpmath.workdps(50):
+        for row in (0, 1, 2, 3):
+            pair = [ExactRow(z[row], temperature) for z in (student, teacher)]
+            expected, _ = exact_divergence(*pair)
+            assert ulps(divergences[row], [expected], np.float64) <= 8
+
+
+def test_a_masked_class_with_weight_is_infinite_beside_large_divergences():
+    rng = np.random.default_rng(7)
+    student, teacher = 3 * rng.normal(size=(2, 40, 100))
+    student[3, 5] = student[4, 6] = teacher[4, 6] = -np.inf
+    divergences = sg.kl_divergence(student, teacher, temperature=1.7, reduction="none")
+    assert_array_equal(np.flatnonzero(np.isinf(divergences)), [3])
+    kept = np.delete(student[4], 6), np.delete(teacher[4], 6)
+    expected = sg.kl_divergence(*kept, temperature=1.7)
+    np.testing.assert_allclose(divergences[4], expected, rtol=4e-15)
 
 
 def test_a_small_row_keeps_an_entry_far_below_the_others():

@@ -313,7 +313,9 @@ def _compare(
             found.append(two_softmaxes.divergences(pair, factor))
         return tuple(found)
 
-    kernel = divergence.Divergence(factor * factor, scale.as_number())
+    kernel = divergence.Divergence(
+        factor * factor, scale.as_number(), gradient=results.matrix is not None
+    )
     _compute(kernel, slow, temperature, results, (logits, teacher), check=check)
 
 

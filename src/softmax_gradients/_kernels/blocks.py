@@ -6,7 +6,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._inputs import Array
-from .exponentials import Scratch, Temperature, Terms, direct_terms, shifted_terms
+from .exponentials import (
+    Chosen,
+    Scratch,
+    Temperature,
+    Terms,
+    direct_terms,
+    shifted_terms,
+)
 
 # Half a megabyte of float64: a block and its temporary arrays stay in the cache.
 BLOCK = 2**16
@@ -16,8 +23,6 @@ BLOCK = 2**16
 # longer than the buffer are multiplied by the one number.
 SHORT_BUFFER = 128
 LONG_ROW = 128
-
-Chosen = slice | Array
 
 
 class Batch(NamedTuple):

@@ -49,6 +49,8 @@ LOWEST, HIGHEST = -20.0, {"f": 30.0, "d": PEAK}
 # Every so many rows one is looked at first, to choose a way for the block.
 SAMPLED = 16
 
+Chosen = slice | Array
+
 # A row that adds up to less might lose products with its exponentials to underflow.
 ALWAYS = 1e-20
 
@@ -92,6 +94,21 @@ class Terms(NamedTuple):
     scratch: Scratch
     is_shifted: bool = False
     is_plain: bool = False  # z/T was rounded, and there are fewer digits to spare
+
+    def chosen(self, rows: Chosen) -> "Terms":
+        """Return the terms of some of the rows."""
+        log_factor = self.log_factor
+        if isinstance(log_factor, np.ndarray):
+            log_factor = log_factor[rows]
+        values, scratch = self.values[rows], self.scratch
+        if values.base is None:  # others may still be in use
+            scratch = Scratch(values.size)
+        return self._replace(
+            logits=self.logits[rows],
+            values=values,
+            log_factor=log_factor,
+            scratch=scratch,
+        )
 
     def are_good(self, totals: Array, others: Array | None = None) -> Array:
         """Say of each row's sum whether all its digits hold. A NaN's do not.

@@ -29,7 +29,7 @@ def any_in_row(condition: Array) -> Array:
     """Say of each row whether the condition holds anywhere in it."""
     if condition.shape[-1] <= SHORT_ROW:
         return row_sums(condition.astype("d")) > 0
-    return condition.any(axis=-1)
+    return np.logical_or.reduce(condition, axis=-1)
 
 
 def column(values: Array, like: Array) -> Array:
