@@ -243,7 +243,7 @@ def shown(report: Report) -> str:
     """Return the report for a terminal, with colour where there is one."""
     text = str(report)
     if in_colour():
-        first, line, rest = text.partition("\n")
+        first, line, rest = text.partition("\n\n")
         colour = COLOURS.get(report.verdict, OTHER_COLOUR)
         text = f"\033[{colour}m{first}\033[0m{line}{rest}"
     return "\n".join([text, *addresses(report)])

@@ -343,7 +343,7 @@ def taken_by(caller: Caller) -> Collected:
         row = with_formulas(collected(as_rows(caller), "row"))
         # A row divided by its length is a batch divided by N, where batches run.
         divided = any("mean-over-classes" in each.slugs for each in row.formulas)
-        if not row.formulas or divided:
+        if not row.formulas or divided or wrong_with_classes_first(caller):
             return square
         told = "Batches run where N = C only, and wrongly there."
         return replace(row, findings=(told,))
@@ -355,6 +355,13 @@ def taken_by(caller: Caller) -> Collected:
         return found  # it takes batches, and gives something else for them
     row = with_formulas(collected(as_rows(caller), "row"))
     return replace(row, problems=found.problems + row.problems) if row.taken else found
+
+
+def wrong_with_classes_first(caller: Caller) -> bool:
+    """Tell whether one mistake explains square batches with the classes first."""
+    first = replace(caller, reading=replace(caller.reading, layout="classes first"))
+    found = collected(first, "square")
+    return not found.right and bool(explained(found, 1))
 
 
 def as_rows(caller: Caller) -> Caller:
@@ -580,9 +587,14 @@ def not_taken(found: Collected, asked_style: str = "batch") -> list[str]:
                 where += f" of shape {shape}" if not form else f", {shape}"
             grouped.setdefault(problem, []).append(where)
     return [
-        f"Not checked on {', '.join(places)}: it {problem.rstrip('. ')}."
+        f"Not checked on {', '.join(places)}: it {ended(problem)}"
         for problem, places in grouped.items()
     ]
+
+
+def ended(sentence: str) -> str:
+    """Return a sentence with one mark at its end."""
+    return sentence if sentence.endswith("?") else f"{sentence.rstrip('. ')}."
 
 
 def repeats(caller: Caller, probe: Probe) -> bool:

@@ -6,7 +6,7 @@ from itertools import product
 
 import numpy as np
 
-from ._matching import Answer, agrees
+from ._matching import Answer, agrees, negligible
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,8 @@ def fitted_factor(answers: Sequence[Answer]) -> Factor | None:
     """Return the factor between the answers and the right ones, if there is one."""
     ratios = []
     for each in answers:
+        if negligible(each):
+            return None
         ratio = float((each.value * each.right).sum() / (each.right**2).sum())
         if not np.isfinite(ratio) or not agrees(
             each.value, ratio * each.right, each.right, each.tolerance

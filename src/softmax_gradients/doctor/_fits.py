@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..mistakes._steps import AVERAGED, WITH_TARGETS, as_weights
-from ._examination import Caller, Collected, collected
+from ._examination import Collected
 from ._probes import Probe
 from ._readings import Reading
 from ._reference import computed_answer
@@ -164,9 +164,3 @@ def fitted_temperature(found: Collected) -> float | None:
     if abs(temperature - 1) < 1e-3 or error(temperature) >= 1e-4 * len(half):
         return None
     return temperature
-
-
-def confirmed(caller: Caller, reading: Reading, found: Collected) -> Collected | None:
-    """Return the answers under a reading if all of them are right."""
-    again = collected(replace(caller, reading=reading), found.style, found.taken)
-    return again if again.right else None

@@ -4,10 +4,11 @@ from typing import Any
 
 from ..mistakes._steps import SECOND_ARGUMENT
 from ._names import COTANGENTS, TARGETS, is_temperature, says, says_teacher
-from ._objects import BACKWARD, parameters_of
+from ._objects import BACKWARD, FORWARD, first_method, parameters_of, required
 
 # What a name of a function says about its kind, the most telling first.
 NAMED = (
+    ("grad", "kl_divergence_gradient"),
     ("jacobian", "jacobian"),
     ("hess", "hessian"),
     ("log_softmax", "log_softmax_vjp"),
@@ -33,10 +34,14 @@ def guessed_kinds(function: Any) -> list[str]:
         if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
     ]
     names = [p.name for p in parameters if not is_temperature(p.name)]
+    forward = first_method(function, FORWARD[:-1])
     called = getattr(function, "__name__", type(function).__name__).lower()
     owner = getattr(function, "__self__", None)
     if called in BACKWARD and owner is not None:
         called = f"{type(owner).__name__} {called}".lower()
+    if forward and first_method(function, BACKWARD) and not names:
+        several = len(required(parameters_of(getattr(function, forward)))) > 1
+        return ["gradient"] if several else ["vjp", "log_softmax_vjp"]
     if any(map(says_teacher, names)):
         kinds = ["distillation_loss", "kl_divergence_gradient"]
     elif called.endswith(BACKWARD) or any(says(n, COTANGENTS) for n in names):

@@ -69,6 +69,11 @@ def largest(values: Array) -> float:
     return float(np.abs(values[np.isfinite(values)]).max(initial=0.0))
 
 
+def negligible(answer: Answer) -> bool:
+    """Tell whether an answer is zero up to rounding, so that it has no factor."""
+    return largest(answer.value) <= answer.tolerance * max(SMALL, largest(answer.right))
+
+
 @lru_cache(maxsize=32)
 def hypotheses(
     kind: str, reduction: str = "mean"
@@ -244,7 +249,7 @@ class Matcher:
 
         The number is estimated on half of the answers and confirmed on all.
         """
-        if self.first() is None:
+        if self.first() is None or all(map(negligible, self.answers)):
             return []
         for number in range(1, most + 1):
             found = []

@@ -2,6 +2,7 @@
 
 import html
 import re
+import textwrap
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from ._plain import plain
 SEVERAL_TEMPERATURES = "several temperatures"
 REPEATED = "The same call gave two results."
 ROWS = ('layout="row"', 'layout="(1, C)"', 'layout="(C, 1)"')
+WIDTH = 88
 VERDICTS = ("right", "convention", "mistake", "unknown", "unusable")
 
 
@@ -193,21 +195,23 @@ class Report:
 
     def __str__(self) -> str:
         """Return the report for a terminal."""
-        lines = [self.summary]
+        lines = wrapped(self.summary)
         if self.example is not None:
             lines += ["", f"Example: {self.example.call()}"]
             lines += [f"  yours    {show(self.example.yours)}"]
             lines += [f"  right    {show(self.example.right)}"]
         if self.verdict == "mistake":
             for mistake in self.leading():
-                lines += ["", f"{mistake.slug}: {mistake.title}."]
+                lines += ["", *wrapped(f"{mistake.slug}: {mistake.title}.")]
                 lines += [f"  wrong    {plain(mistake.wrong)}"]
                 lines += [f"  right    {plain(mistake.right)}"]
                 lines += [f"  {word:8} {line}" for word, line in self.code(mistake)]
-                lines += [f"  look at  {mistake.giveaway}"]
+                lines += wrapped(f"  look at  {mistake.giveaway}", 11)
                 lines += [f"  read     {address(mistake.slug)}"]
-            lines += self.other_names()
-        lines += ["", *self.remarks()] if self.remarks() else []
+            for other in self.other_names():
+                lines += ["", *wrapped(other)]
+        remarks = [line for remark in self.remarks() for line in wrapped(remark, 2)]
+        lines += ["", *remarks] if remarks else []
         return "\n".join(lines)
 
     # A report at the prompt is read, not copied.
@@ -252,7 +256,7 @@ class Report:
             for mistake in self.leading()
             if self.verdict == "mistake"
         ]
-        rest += [each.strip() for each in self.other_names()]
+        rest += self.other_names()
         rest += [escaped(remark) for remark in self.remarks()]
         if rest:
             told = "\n".join(f"- {each}" for each in rest)
@@ -308,7 +312,7 @@ class Report:
             others = [slug for slug in other if slug not in first]
             names.setdefault(ours, []).append(" with ".join(others))
         return [
-            f"\n{' with '.join(ours)} is the same function here as "
+            f"{' with '.join(ours)} is the same function here as "
             f"{listed_in_words(theirs)}."
             for ours, theirs in names.items()
             if ours
@@ -326,10 +330,22 @@ class Report:
         if self.invariant is not None:
             lines.append(f"Broken: {self.invariant}.")
         lines += self.evidence
-        lines += self.findings
+        # What could not be checked says why in its first line already.
+        lines += self.findings[1 if self.verdict == "unusable" else 0 :]
         if self.checked:
             lines.append(f"Checked on {'; '.join(self.checked)}.")
         return lines
+
+
+def wrapped(text: str, indent: int = 0) -> list[str]:
+    """Return prose in lines for a terminal, those after the first indented."""
+    return textwrap.wrap(
+        text,
+        WIDTH,
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def address(slug: str) -> str:

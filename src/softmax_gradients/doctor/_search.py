@@ -103,7 +103,7 @@ def searched(
         return Diagnosis(plain, plain, mistaken=True)
     search = Search(plain, callers, stated)
     best = search.best()
-    if best is None and not search.takes_batches() and stated.classes is None:
+    if best is None and not search.any_classes() and stated.classes is None:
         for classes in class_counts(way.call):
             fixed = [with_classes(caller, classes) for caller in callers]
             other = Search(plain, fixed, stated)
@@ -277,6 +277,13 @@ class Search:
             caller.reading.layout == BATCH for caller, *_ in self.running.values()
         )
 
+    def any_classes(self) -> bool:
+        """Tell whether several numbers of classes run in some reading."""
+        return any(
+            len({a.probe.logits.shape[-1] for a in collected(*each).answers}) > 1
+            for each in self.running.values()
+        )
+
     def told(self, found: Collected) -> tuple[Convention, ...]:
         """Return in what a reading differs from what was asked."""
         usual = self.plain.caller.reading
@@ -351,13 +358,23 @@ class Search:
             changes.append({"takes": "logits"})
         if reading.layout in ROW_LAYOUTS and not asked:
             changes.append({"layout": "classes first"})
-            changes.append({"reduction": usual.reduction, "layout": BATCH})
+            changes.append({"reduction": usual.reduction})
+            changes.append({"how": "", "labels": usual.labels})
         without: dict[Reading, None] = {}
         for some in product((False, True), repeat=len(changes)):
             changed: dict[str, Any] = {}
             for use, change in zip(some, changes, strict=True):
                 changed |= change if use else {}
             without[replace(reading, **changed)] = None
+        if reading.layout in ROW_LAYOUTS and not asked:
+            # Batches that run in any reading of the result, and wrongly there.
+            for other in self.running:
+                if (
+                    (other.layout, other.binding) == (BATCH, reading.binding)
+                    and other.takes in (reading.takes, "logits")
+                    and other.labels in (reading.labels, usual.labels)
+                ):
+                    without[other] = None
         return any(
             self.seen_to_be_wrong(found, each) for each in without if each != reading
         )
@@ -365,8 +382,10 @@ class Search:
     def seen_to_be_wrong(self, found: Collected, reading: Reading) -> bool:
         """Tell whether mistakes explain a function that is right in another reading."""
         caller = replace(found.caller, reading=reading)
-        dropped = conventions_of(found.caller.reading, reading)
-        for style in styles_of(reading):
+        same = replace(found.caller.reading, path=reading.path, how=reading.how)
+        dropped = conventions_of(same, reading)
+        styles = ("batch", "square")
+        for style in styles_of(reading) if reading.layout in ROW_LAYOUTS else styles:
             shown = collected(caller, style, found.taken)
             if not shown.answers:
                 continue
