@@ -1,10 +1,10 @@
-"""Twenty cases of the same kinds, written after the doctor, to try it on.
+"""Cases of the same kinds, written after the doctor, to try it on.
 
 Each is (name, truth, kind, function or object, options). Truths are as in
-`doctor_cases`; the doctor was not adapted to any of these.
+`doctor_cases`.
 """
 
-# ruff: noqa: N803
+# ruff: noqa: N803, N806
 
 import functools
 
@@ -166,3 +166,212 @@ MORE = [
         {},
     ),
 ]
+
+
+# Written by someone else, who was told of the doctor's kinds only.
+
+
+class SoftmaxLayer:
+    """Homework: caches the probabilities, sums the wrong axis in backward."""
+
+    def forward(self, inputs):
+        self.inputs = inputs
+        exps = np.exp(inputs - np.max(inputs, axis=1, keepdims=True))
+        self.output = exps / np.sum(exps, axis=1, keepdims=True)
+        return self.output
+
+    def backward(self, dvalues):
+        self.dinputs = np.empty_like(dvalues)
+        for i, (out, dv) in enumerate(zip(self.output, dvalues, strict=True)):
+            out = out.reshape(-1, 1)
+            jac = np.diagflat(out) - np.dot(out, out.T)
+            self.dinputs[i] = np.dot(jac, dv)
+
+
+class SoftmaxCE:
+    """loss(logits, y) remembers; backward() gives (q - onehot)/N."""
+
+    def __call__(self, x, y):
+        self.y, self.q = y, q_of(x)
+        return -np.log(self.q[np.arange(len(y)), y]).mean()
+
+    def backward(self):
+        d = self.q.copy()
+        d[np.arange(len(self.y)), self.y] -= 1
+        return d / len(self.y)
+
+
+class SoftmaxCEBug(SoftmaxCE):
+    """forgets the minus one's division: only the probabilities are divided."""
+
+    def backward(self):
+        d = self.q / len(self.y)
+        d[np.arange(len(self.y)), self.y] -= 1
+        return d
+
+
+def loss_and_grad(X, y):
+    """cs231n: loss, dx, labels."""
+    shifted = X - X.max(axis=1, keepdims=True)
+    Z = np.exp(shifted).sum(axis=1, keepdims=True)
+    logp = shifted - np.log(Z)
+    p = np.exp(logp)
+    N = X.shape[0]
+    loss = -np.sum(logp[np.arange(N), y]) / N
+    dx = p.copy()
+    dx[np.arange(N), y] -= 1
+    dx /= N
+    return loss, dx
+
+
+def columns_of_examples(Z, Y):
+    """classes first, one-hot Y, mean over columns."""
+    A = np.exp(Z - Z.max(axis=0))
+    A = A / A.sum(axis=0)
+    return (A - Y) / Z.shape[1]
+
+
+def columns_by_classes(Z, Y):
+    """classes first, but it divides by the number of classes."""
+    A = np.exp(Z - Z.max(axis=0))
+    A = A / A.sum(axis=0)
+    return (A - Y) / Z.shape[0]
+
+
+def smooth_ce(logits, target, eps=0.1):
+    """label smoothing inside; right."""
+    n = len(logits)
+    logp = log_q_of(logits)
+    nll = -logp[np.arange(n), target]
+    smooth = -logp.mean(axis=-1)
+    return ((1 - eps) * nll + eps * smooth).mean()
+
+
+def smooth_ce_bug(logits, target, eps=0.1):
+    """smoothing mass eps/(C-1) on the others AND (1-eps) on the target: another def."""
+    n, c = logits.shape
+    soft = np.full((n, c), eps / (c - 1))
+    soft[np.arange(n), target] = 1 - eps
+    return -(soft * log_q_of(logits)).sum(-1).mean()
+
+
+def kd(student, teacher, tau):
+    """T named tau, with tau**2; right."""
+    p = q_of(teacher, tau)
+    return (
+        tau**2 * (p * (log_q_of(teacher, tau) - log_q_of(student, tau))).sum(-1).mean()
+    )
+
+
+def kd_without_square(student_logits, teacher_logits, tau):
+    p = q_of(teacher_logits, tau)
+    return (
+        (p * (log_q_of(teacher_logits, tau) - log_q_of(student_logits, tau)))
+        .sum(-1)
+        .mean()
+    )
+
+
+def kd_grad_bug(student_logits, teacher_logits, T=1.0):
+    """forgets the 1/T."""
+    return (q_of(student_logits, T) - q_of(teacher_logits, T)) / len(student_logits)
+
+
+def seq_loss(logits, labels):
+    """language model: (B, S, V) or (N, V), flattened, mean over tokens; right."""
+    v = logits.shape[-1]
+    flat, y = logits.reshape(-1, v), labels.reshape(-1)
+    return -log_q_of(flat)[np.arange(len(y)), y].mean()
+
+
+def seq_grad(logits, labels):
+    v = logits.shape[-1]
+    flat, y = logits.reshape(-1, v), labels.reshape(-1)
+    d = q_of(flat)
+    d[np.arange(len(y)), y] -= 1
+    return (d / len(y)).reshape(logits.shape)
+
+
+def onehot_backward(y_hat, y):
+    """textbook, one sample as a column: (C,1) probabilities and one-hot."""
+    if y_hat.shape[1] != 1:
+        raise ValueError("one column, please")
+    return y_hat - y
+
+
+def softmax_temp_bug(x, temperature):
+    """multiplies."""
+    z = x * temperature
+    e = np.exp(z - z.max(-1, keepdims=True))
+    return e / e.sum(-1, keepdims=True)
+
+
+def softmax_global_max(x):
+    """right formula, max over the whole array: rows far apart underflow."""
+    e = np.exp(x - np.max(x))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+def focal(logits, y, gamma=2.0):
+    """focal loss: not cross-entropy."""
+    p = q_of(logits)[np.arange(len(y)), y]
+    return (-((1 - p) ** gamma) * np.log(p)).mean()
+
+
+def jac(s):
+    """Jacobian of one row from its probabilities, course style."""
+    s = s.reshape(-1, 1)
+    return np.diagflat(s) - s @ s.T
+
+
+def weighted(logits, y):
+    """class weights inside, divided by their sum as PyTorch does."""
+    w = np.array([1.0, 2.0, 0.5])
+    logp = log_q_of(logits)
+    return -(w[y] * logp[np.arange(len(y)), y]).sum() / w[y].sum()
+
+
+def grad_sign(scores, y_true):
+    return (y_true - q_of(scores)) / scores.shape[0]
+
+
+def three_tuple(net, y):
+    q = q_of(net)
+    loss = -(y * np.log(q)).sum(-1).mean()
+    return q, loss, (q - y) / len(y)
+
+
+SECOND = [
+    ("layer with dinputs", "right", "vjp", SoftmaxLayer(), {}),
+    ("criterion", "right", "gradient", SoftmaxCE(), {}),
+    ("half divided", "unknown", "gradient", SoftmaxCEBug(), {}),
+    ("loss and gradient", "right", "gradient", loss_and_grad, {}),
+    ("loss and gradient: loss", "right", "loss", loss_and_grad, {}),
+    ("columns", "right", "gradient", columns_of_examples, {}),
+    # With the classes first it divides by C; with (N, C) it has the wrong axis.
+    ("columns / C", {"wrong-axis"}, "gradient", columns_by_classes, {}),
+    ("smoothing", "right", "loss", smooth_ce, {}),
+    # A convention of its own: eps/(C - 1) on the other classes.
+    ("other smoothing", "unknown", "loss", smooth_ce_bug, {}),
+    ("kd tau", "right", "distillation_loss", kd, {}),
+    ("kd no square", {"missing-t-squared"}, "distillation_loss", kd_without_square, {}),
+    ("kd grad", {"missing-temperature"}, "kl_divergence_gradient", kd_grad_bug, {}),
+    ("sequence loss", "right", "loss", seq_loss, {}),
+    ("sequence gradient", "right", "gradient", seq_grad, {}),
+    ("column y_hat - y", "right", "gradient", onehot_backward, {}),
+    (
+        "temperature multiplied",
+        {"multiplied-temperature"},
+        "softmax",
+        softmax_temp_bug,
+        {},
+    ),
+    ("global max", {"global-max"}, "softmax", softmax_global_max, {}),
+    ("focal", "unknown", "loss", focal, {}),
+    ("jacobian of s", "right", "jacobian", jac, {}),
+    ("weighted mean", "right", "loss", weighted, {}),
+    ("sign", {"flipped-sign"}, "gradient", grad_sign, {}),
+    ("three results", "right", "gradient", three_tuple, {}),
+]
+
+MORE += SECOND

@@ -451,8 +451,7 @@ def masked(found: Collected) -> tuple[str, ...]:
     second = probe.second
     if form not in ("", "indices"):
         second = second * np.array([1.0, 0.0, 1.0, 1.0])
-        if form != "weights":
-            second = second / second.sum(axis=-1, keepdims=True)
+        second = second / second.sum(axis=-1, keepdims=True)
     elif "distillation" in caller.kind:
         second = np.where(np.isneginf(logits), logits, second)
     probe = replace(probe, logits=logits, second=second)

@@ -25,8 +25,6 @@ def fitted(found: Collected, whole: bool) -> Iterator[Reading]:
     A temperature is looked for only where the `whole` of the targets is taken.
     """
     reading = found.caller.reading
-    if not found.answers:
-        return
     finite = [each for each in found.answers if np.isfinite(each.value).all()]
     if len(finite) < 3 or len(finite) < len(found.answers):
         return
@@ -56,9 +54,7 @@ def fitted_smoothing(found: Collected) -> float | None:
         size = float((step**2).sum())
         if size > 0:
             estimates.append(float((step * (each.value - each.right)).sum()) / size)
-    if not estimates:
-        return None
-    smoothing = nice(float(np.median(estimates)))
+    smoothing = nice(float(np.median(estimates)))  # NaN, if there are none
     return smoothing if 1e-4 < smoothing <= 1 else None
 
 

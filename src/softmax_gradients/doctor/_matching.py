@@ -355,12 +355,6 @@ class Matcher:
             close = ~(off > 2 * answer.tolerance * scale)
         return fits[:, np.newaxis] & close
 
-    def proportional(self, level: int, answer: Answer) -> list[int]:
-        """Return which combinations of a level give an answer up to some factor."""
-        if not hypotheses(self.kind, self.reduction)[0][level]:
-            return []
-        return [int(place) for place in np.flatnonzero(self.ratios(level, answer)[2])]
-
     def ratios(self, level: int, answer: Answer) -> tuple[Array, Array, Array]:
         """Return how many times a core the answer is, and whether it is at all.
 

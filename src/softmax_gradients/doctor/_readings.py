@@ -172,7 +172,7 @@ def turned(kind: str, reading: Reading, value: Array, probe: Probe) -> Array | N
         return on_diagonal(value.reshape(shape)) if value.size == size else None
     if how == "matrix":
         square = (*shape, shape[-1])
-        if value.shape != square:
+        if value.shape != square or SECOND_ARGUMENT[kind] != "cotangent":
             return None
         return np.einsum("...ij,...i->...j", value, probe.second)
     if how == "flat":
@@ -343,7 +343,7 @@ def conventions_of(reading: Reading, plain: Reading) -> list[Convention]:
             ("layout", reading.layout, plain.layout),
             ("labels", reading.labels, plain.labels),
         )
-        if value != usual
+        if value != usual and value in TOLD[name]  # what is usual is no convention
     ]
     if reading.classes != plain.classes:
         told.append(
@@ -398,7 +398,7 @@ def parts_told(reading: Reading, plain: Reading) -> list[Convention]:
         part = f"the one at {reading.path}"
         sentences.append(f"It returns several results; {part} counts.")
         meanings.append(f"of its results {part} counts")
-    if reading.how != plain.how:
+    if reading.how and reading.how != plain.how:
         sentences.append(HOW[reading.how][0])
         meanings.append(HOW[reading.how][1])
     option = " ".join(filter(None, (reading.path, reading.how)))

@@ -204,7 +204,8 @@ def places(
         if special is not None and order is None:
             return [special]
         if special is not None:
-            usual, other = special, (special[1], special[0])
+            low, high = sorted(special)
+            usual, other = (low, high), (high, low)
     if order is not None:
         return [usual if order == "usual" else other]
     stated = "" if len(positional) < 2 else order_by_names(names, kind)
