@@ -68,13 +68,17 @@ class Divergence:
         self.factor = factor
         self.slope = slope
         self.gradient = gradient
+        self.may_be_large = True
 
     def __call__(
         self, student: Terms, teacher: Terms, losses: Array | None = None
     ) -> Array:
+        # A sum over a short row is rounded by too much for the simple way.
         is_long = teacher.values.shape[-1] > SHORT_ROW
-        if losses is not None and not self.gradient and is_long:
+        if losses is not None and not self.gradient and is_long and self.may_be_large:
             good, divergences = _divergences(student, teacher)
+            # The next block is likely to be as this one is.
+            self.may_be_large = bool(np.median(divergences) >= LARGE_DIVERGENCE)
             np.multiply(divergences, self.factor, out=losses)
             return good
         good, pair = _compare(student, teacher)
