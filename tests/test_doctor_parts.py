@@ -13,9 +13,10 @@ from softmax_gradients.doctor._examination import (
     Question,
     collected,
     evidence,
+    masked,
     with_formulas,
 )
-from softmax_gradients.doctor._fits import weighted_reading
+from softmax_gradients.doctor._fits import fitted_weights, weighted_reading
 from softmax_gradients.doctor._matching import Matcher
 from softmax_gradients.doctor._objects import plain
 from softmax_gradients.doctor._options import Stated
@@ -225,3 +226,39 @@ def test_a_method_of_an_object_without_a_backward():
             return sg.cross_entropy_gradient(z, t)
 
     assert diagnose(Model().gradient, "gradient").ok
+
+
+def test_the_weights_of_a_sum_are_told_in_one_way():
+    """A mean could be over their sum as well."""
+    weights = np.array([1.0, 2.0, 0.5])
+
+    def loss(z, y):
+        return -(weights[y] * log_q_of(z)[np.arange(len(y)), y]).sum()
+
+    asked = caller(loss, "loss")
+    summed = replace(asked, reading=replace(asked.reading, reduction="sum", classes=3))
+    found = list(fitted_weights(collected(summed, "batch", ("indices",))))
+    assert [each.weights for each in found] == [(1.0, 2.0, 0.5)]
+    assert not found[0].by_weights
+
+
+def test_the_package_hands_out_the_doctor():
+    assert sg.diagnose is diagnose
+    assert sg.MISTAKES is MISTAKES
+
+
+def test_a_masked_class_without_a_right_answer_is_not_judged():
+    found = collected(caller(sg.cross_entropy_gradient), "batch")
+    assert masked(found) == ()
+    reading = replace(found.caller.reading, smoothing=np.nan)
+    asked = replace(found.caller, reading=reading)
+    assert asked.right(found.answers[0].probe) is None
+    assert masked(replace(found, caller=asked)) == ()
+
+
+def test_a_sum_that_is_stated_is_not_asked_of_sequences():
+    def gradient(z, t):
+        return sg.cross_entropy_gradient(z, t, reduction="sum")
+
+    stated = {"reduction": "sum", "conventions": False}
+    assert diagnose(gradient, "gradient", **stated).ok

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .._inputs import Array
-from ..mistakes._steps import AVERAGED, NOTHING, Shape
+from ..mistakes._steps import AVERAGED, NOTHING, WITH_TEACHER, Shape
 from ._calls import Outcome, Raw, called
 from ._matching import AT_MOST, RIGHT, Answer, Hypothesis, Matcher, agrees
 from ._numerics import numerical_mistakes
@@ -452,7 +452,7 @@ def masked(found: Collected) -> tuple[str, ...]:
     if form not in ("", "indices"):
         second = second * np.array([1.0, 0.0, 1.0, 1.0])
         second = second / second.sum(axis=-1, keepdims=True)
-    elif "distillation" in caller.kind:
+    elif caller.kind in WITH_TEACHER:
         second = np.where(np.isneginf(logits), logits, second)
     probe = replace(probe, logits=logits, second=second)
     outcome, right = caller(probe), caller.right(probe)

@@ -51,6 +51,8 @@ from ._signature import bindings
 
 # So many conventions may differ in how a function is called.
 AT_MOST_DEVIATIONS = 3
+# So many conventions are compared with mistakes under fewer of them.
+MANY = 3
 DERIVATIVES = ("gradient", "kl_divergence_gradient")
 
 
@@ -112,10 +114,26 @@ def searched(
     if best is not None:
         counted = averaged(best) or best
         told = search.told(counted)
+        if len(told) >= MANY and counted is best:
+            worst = search.mistaken_reading()
+            if (
+                worst.formulas
+                and serious(worst)
+                and (len(worst.formulas[0].slugs) + len(search.told(worst)) < len(told))
+            ):
+                return Diagnosis(plain, worst, search.told(worst), mistaken=True)
         wrong = counted is not best
         return Diagnosis(plain, counted, told, wrong or contradicted(plain, told))
     worst = search.mistaken_reading()
     return Diagnosis(plain, worst, search.told(worst), mistaken=True)
+
+
+def serious(found: Collected) -> bool:
+    """Tell whether no explanation is of mistakes that conventions make right."""
+    return all(
+        any(not MISTAKES[slug].right_if for slug in each.slugs)
+        for each in found.formulas
+    )
 
 
 def with_classes(caller: Caller, classes: int) -> Caller:
