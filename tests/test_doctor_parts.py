@@ -262,3 +262,16 @@ def test_a_sum_that_is_stated_is_not_asked_of_sequences():
 
     stated = {"reduction": "sum", "conventions": False}
     assert diagnose(gradient, "gradient", **stated).ok
+
+
+def test_one_value_confirms_no_number():
+    """Only batches with N = C run, and there is one of them."""
+
+    def loss(z, y):
+        s = z - z.max(axis=-1, keepdims=True)
+        sums = np.log(np.exp(s).sum(axis=0))
+        return np.mean(sums - s[np.arange(len(z)), y])
+
+    report = diagnose(loss, "loss", conventions=False)
+    assert report.verdict == "unknown"
+    assert not report.mistakes

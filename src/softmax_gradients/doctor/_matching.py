@@ -29,6 +29,8 @@ SCALARS = {"sign", "power", "rows"}
 SMALL = 1e-3
 # So many answers narrow the search down, before all are asked.
 MOST_TELLING = 4
+# So many values confirm a number that is estimated from some of them.
+FEWEST_VALUES = 3
 
 
 class Hypothesis(NamedTuple):
@@ -251,6 +253,8 @@ class Matcher:
         """
         if self.first() is None or all(map(negligible, self.answers)):
             return []
+        if sum(each.value.size for each in self.answers) < FEWEST_VALUES:
+            return []  # some number makes one value of any other
         for number in range(1, most + 1):
             found = []
             for hypothesis in self.candidates(number, up_to_a_number=True):
