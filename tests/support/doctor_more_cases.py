@@ -168,7 +168,7 @@ MORE = [
 ]
 
 
-# Written by someone else, who was told of the doctor's kinds only.
+# Written by someone else, who had read the doctor's code.
 
 
 class SoftmaxLayer:
