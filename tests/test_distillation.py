@@ -1,4 +1,4 @@
-"""Distillation: KL(p || q), its gradients, and the limit of large T with its bound."""
+"""Distillation: KL(p || q), the losses and their gradients."""
 
 import math
 
@@ -7,7 +7,7 @@ import autograd.numpy as anp
 import mpmath
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 import softmax_gradients as sg
@@ -20,90 +20,23 @@ from tests.support.oracles import (
     same_shape,
     temperatures,
 )
+from tests.support.teachers import (
+    LIMITS,
+    LOGIT_FUNCTIONS,
+    V,
+    Z,
+    exact,
+    mp_divergence,
+    mp_gradient,
+    mp_limit,
+    mp_log_softmax,
+    normwise_error,
+)
 
-Z = np.array([2.0, 0.5, -1.0, 1.2])
-V = np.array([1.0, 2.5, -0.5, 0.0])
 INF = np.inf
-LOGIT_FUNCTIONS = [
-    sg.kl_divergence,
-    sg.kl_divergence_gradient,
-    sg.distillation_loss,
-    sg.distillation_loss_gradient,
-    sg.high_temperature_limit,
-    sg.high_temperature_error_bound,
-]
 LOSSES = LOGIT_FUNCTIONS[:4]
-LIMITS = LOGIT_FUNCTIONS[4:]
 
 pairs = same_shape((-30.0, 30.0), (-30.0, 30.0))
-
-
-# ---- The definitions in 50-digit arithmetic
-
-
-def exact(values):
-    return [mpmath.mpf(float(value)) for value in values]
-
-
-def mp_log_softmax(logits, temperature):
-    largest = max(logits)
-    total = mpmath.fsum(mpmath.exp((x - largest) / temperature) for x in logits)
-    return [(x - largest) / temperature - mpmath.log(total) for x in logits]
-
-
-def mp_divergence(z, v, temperature):
-    """Return KL(p || q) of rows of numbers that mpmath knows."""
-    log_q, log_p = mp_log_softmax(z, temperature), mp_log_softmax(v, temperature)
-    pairs_of_logs = zip(log_p, log_q, strict=True)
-    return mpmath.fsum(mpmath.exp(a) * (a - b) for a, b in pairs_of_logs)
-
-
-def mp_gradient(z, v, temperature):
-    """Return (q - p)/T; a test below compares it with a derivative."""
-    log_q, log_p = mp_log_softmax(z, temperature), mp_log_softmax(v, temperature)
-    return [
-        (mpmath.exp(a) - mpmath.exp(b)) / temperature
-        for a, b in zip(log_q, log_p, strict=True)
-    ]
-
-
-def mp_centred(values):
-    mean = mpmath.fsum(values) / len(values)
-    return [x - mean for x in values]
-
-
-def mp_limit(z, v, temperature, order):
-    z, v, count = mp_centred(z), mp_centred(v), len(z)
-    limit = [(a - b) / (count * temperature**2) for a, b in zip(z, v, strict=True)]
-    if order == 2:
-        z, v = mp_centred([x * x for x in z]), mp_centred([x * x for x in v])
-        differences = [a - b for a, b in zip(z, v, strict=True)]
-        second = [d / (2 * count * temperature**3) for d in differences]
-        limit = [a + b for a, b in zip(limit, second, strict=True)]
-    return limit
-
-
-def mp_bound(z, v, temperature):
-    def spread(x):
-        return max(x) - min(x)
-
-    difference = spread([a - b for a, b in zip(z, v, strict=True)])
-    smaller = min(spread(z) ** 2 + spread(v) ** 2, difference * (spread(z) + spread(v)))
-    return smaller / (12 * mpmath.sqrt(3) * temperature**3)
-
-
-def mp_error(z, v, temperature, order=1):
-    """Return the largest error of the limit, from the exact numbers."""
-    limit = mp_limit(z, v, temperature, order)
-    return max(
-        abs(a - b) for a, b in zip(mp_gradient(z, v, temperature), limit, strict=True)
-    )
-
-
-def normwise_error(computed, reference):
-    """Return the largest error of an entry over the largest entry."""
-    error = max(abs(float(a) - b) for a, b in zip(computed, reference, strict=True))
-    return error / max(abs(value) for value in reference)
 
 
 # ---- Values worked out by hand
@@ -144,31 +77,6 @@ def test_teacher_gradient_by_hand():
     )
     one = 4 * math.log(3) / 4 / 2  # T^2 p (log(p/q) - KL)/T
     np.testing.assert_allclose(gradient, [one, -one], rtol=1e-14)
-
-
-def test_limit_by_hand():
-    z, v = [3, 0, 0], [0, 0, 3]  # centred: (2, -1, -1) and (-1, -1, 2)
-    first = np.array([0.01, 0.0, -0.01])
-    np.testing.assert_allclose(
-        sg.high_temperature_limit(z, v, temperature=10.0), first, rtol=1e-14, atol=1e-18
-    )
-    second = np.array([5e-4, 0.0, -5e-4])
-    np.testing.assert_allclose(
-        sg.high_temperature_limit(z, v, temperature=10.0, order=2),
-        first + second,
-        rtol=1e-14,
-        atol=1e-18,
-    )
-
-
-@pytest.mark.parametrize(
-    ("teacher", "expected"),
-    [([0, 0, 3], 9 + 9), ([2, 0, 0], 1 * (3 + 2)), ([4, 1, 1], 0)],
-    ids=["apart", "near", "shifted"],
-)
-def test_bound_by_hand(teacher, expected):
-    bound = sg.high_temperature_error_bound([3, 0, 0], teacher, temperature=10.0)
-    assert bound == pytest.approx(expected / (12 * math.sqrt(3) * 1000), rel=1e-14)
 
 
 # ---- What holds for all logits
@@ -453,124 +361,6 @@ def test_the_loss_has_its_limit_where_the_divergence_underflows(dtype, temperatu
     assert loss == pytest.approx(1.0, rel=1e-6)
 
 
-# ---- The limit, its second term, and the bound (in 50 digits: see the last test)
-
-
-def slope(z, v, order):
-    """Return d log(error)/d log(T) between T = 1e6 and T = 1e8."""
-    with mpmath.workdps(60):
-        low, high = (
-            mp_error(exact(z), exact(v), mpmath.mpf(10) ** k, order) for k in (6, 8)
-        )
-        return float(mpmath.log(high / low) / mpmath.log(100))
-
-
-@pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("shift", [0.0, 5.0], ids=["equal-means", "unequal-means"])
-def test_the_error_is_one_order_smaller_for_each_term(seed, shift):
-    rng = np.random.default_rng(seed)
-    z, v = rng.normal(size=(2, 5))
-    z = z - z.mean() + v.mean() + shift
-    assert slope(z, v, 1) == pytest.approx(-3, abs=1e-4)
-    assert slope(z, v, 2) == pytest.approx(-4, abs=1e-4)
-
-
-def test_equal_means_are_enough_and_zero_means_are_not_needed():
-    shared_mean = Z - Z.mean() + V.mean()
-    assert abs(V.mean()) > 0.5
-    np.testing.assert_allclose(
-        (shared_mean - V) / (4 * 50.0**2),
-        sg.high_temperature_limit(shared_mean, V, temperature=50.0),
-        rtol=1e-12,
-    )
-
-
-def test_without_centring_the_relative_error_does_not_vanish():
-    """It tends to sqrt(C) |difference of the means| over ||z~ - v~||."""
-    student = Z + 3.0
-    gap = student - V
-    expected = 2 * abs(gap.mean()) / np.linalg.norm(gap - gap.mean())
-    assert expected > 2
-    for temperature in (1e3, 1e6):
-        uncentred = gap / (4 * temperature**2)
-        gradient = sg.kl_divergence_gradient(student, V, temperature=temperature)
-        error = np.linalg.norm(uncentred - gradient) / np.linalg.norm(gradient)
-        assert error == pytest.approx(expected, rel=10 / temperature)
-        assert abs(uncentred.sum()) > 0.5 * abs(uncentred).max()
-        limit = sg.high_temperature_limit(student, V, temperature=temperature)
-        assert np.linalg.norm(limit - gradient) / np.linalg.norm(gradient) < (
-            10 / temperature
-        )
-
-
-def _rounded(number):
-    return round(number, 6)
-
-
-rows_of_logits = st.integers(2, 8).flatmap(
-    lambda classes: st.tuples(
-        # 50 digits tell the two sides apart: no differences of 1e-40.
-        *[
-            st.lists(
-                st.floats(-20, 20).map(_rounded), min_size=classes, max_size=classes
-            )
-        ]
-        * 2
-    )
-)
-
-
-@relaxed
-@given(rows_of_logits, st.floats(-1, 5))
-@example(([1.0, 0.0, 0.0, 0.0, 0.0], [0.0] * 5), 0.878)
-@example(([20.0, -20.0], [-20.0, 20.0]), 0.0)
-@example(([1.0, 1e-6, 0.0], [1.0, 0.0, 0.0]), 0.3)
-def test_the_bound_holds(logits, exponent):
-    with mpmath.workdps(50):
-        z, v, temperature = *map(exact, logits), mpmath.mpf(10) ** exponent
-        error, bound = mp_error(z, v, temperature), mp_bound(z, v, temperature)
-        assert error <= bound
-        # What the package returns is this bound, up to rounding.
-        computed = sg.high_temperature_error_bound(
-            *logits, temperature=float(temperature)
-        )
-        assert float(computed) == pytest.approx(float(bound), rel=1e-9, abs=1e-300)
-
-
-def test_the_bound_is_nearly_attained():
-    """One logit of five stands out: q_i passes (1 - 1/sqrt(3))/2 on its way."""
-    with mpmath.workdps(50):
-        z, v = exact([1, 0, 0, 0, 0]), exact([0] * 5)
-        temperature = mpmath.mpf("7.5")
-        ratio = mp_error(z, v, temperature) / mp_bound(z, v, temperature)
-        assert 0.999 < ratio < 1
-
-
-@pytest.mark.parametrize("classes", [2, 3, 4, 5])
-def test_the_second_differential_is_within_the_lemma(classes):
-    """Its modulus is at most R_a R_d/(6 sqrt(3)), at random q, a and d."""
-    rng = np.random.default_rng(classes)
-    logits, a, d = rng.normal(scale=2, size=(3, 20_000, classes))
-    a, d = (np.where(rng.random(x.shape) < 0.5, x > 0, x) for x in (a, d))
-    q = sg.softmax(logits)
-    a, d = (x - (q * x).sum(-1, keepdims=True) for x in (a, d))
-    second = q * (a * d - (q * a * d).sum(-1, keepdims=True))
-    bound = np.ptp(a, axis=-1) * np.ptp(d, axis=-1) / (6 * math.sqrt(3))
-    largest = abs(second).max(axis=-1)
-    assert (largest <= bound + 1e-14).all()
-    assert (largest > 0.97 * bound)[bound > 0].any()
-
-
-def test_in_float64_rounding_exceeds_the_bound_at_a_very_high_temperature():
-    """This is why the tests above compute in 50 digits."""
-    temperature = 1e10
-    naive = (
-        sg.softmax(Z, temperature=temperature) - sg.softmax(V, temperature=temperature)
-    ) / temperature
-    error = abs(naive - sg.high_temperature_limit(Z, V, temperature=temperature)).max()
-    assert error > sg.high_temperature_error_bound(Z, V, temperature=temperature)
-
-
 # ---- Masked classes
 
 
@@ -629,14 +419,6 @@ def test_a_probability_that_underflows_counts_as_zero():
     )
     assert sg.kl_divergence([0.0, -INF], teacher) == 0
     assert sg.kl_divergence([0.0, 1.7e308], [1.7e308, 0.0]) == pytest.approx(1.7e308)
-
-
-@pytest.mark.parametrize("function", LIMITS)
-def test_the_high_temperature_functions_refuse_masked_classes(function):
-    with pytest.raises(ValueError, match=r"^logits must be finite, got -inf"):
-        function([1.0, -INF], [0.0, 1.0])
-    with pytest.raises(ValueError, match=r"^teacher_logits must be finite, got -inf"):
-        function([1.0, 0.0], [0.0, -INF])
 
 
 # ---- Reductions, axes, types
@@ -847,34 +629,3 @@ def test_pytorch_agrees():
                 rtol=1e-11,
                 atol=1e-15,
             )
-
-
-# ---- The bound where the difference of the logits is lost in rounding
-
-
-def test_the_bound_is_above_the_error_where_z_minus_v_rounds_away():
-    for dtype in (np.float32, np.float64):
-        z = np.array([1000.0, 1000.0], dtype)
-        v = np.array([0.0, 1e-6 if dtype is np.float32 else 1e-15], dtype)
-        bound = sg.high_temperature_error_bound(z, v, temperature=0.5)
-        with mpmath.workdps(50):
-            exact_bound = mp_error(exact(z), exact(v), mpmath.mpf(0.5))
-        assert bound.dtype == dtype
-        assert 0 < exact_bound <= float(bound)
-
-
-@relaxed
-@given(rows_of_logits, st.floats(-1, 5), st.sampled_from([np.float32, np.float64]))
-def test_the_computed_bound_is_not_below_the_exact_one(logits, exponent, dtype):
-    z, v = (np.array(row, dtype) for row in logits)
-    temperature = 10.0**exponent
-    computed = sg.high_temperature_error_bound(z, v, temperature=temperature)
-    with mpmath.workdps(50):
-        assert float(computed) >= mp_bound(exact(z), exact(v), mpmath.mpf(temperature))
-
-
-def test_the_ends_of_the_range_of_t_give_neither_nan_nor_a_warning():
-    for temperature in (5e-324, 1e-300, 1e300, 1.7e308):
-        for function in (*LIMITS, sg.high_temperature_error_bound):
-            values = function(Z, V, temperature=temperature)
-            assert not np.isnan(values).any()
