@@ -538,3 +538,19 @@ def test_complex_targets_are_refused_for_complex_logits_too():
     np.testing.assert_allclose(
         found.real, sg.cross_entropy(POINT.logits, POINT.targets), rtol=1e-15
     )
+
+
+@of_targets
+def test_weights_whose_sum_is_infinite_are_refused(function):
+    logits, large = np.array([1.0, 2.0, 0.5]), np.finfo(np.float64).max
+    with pytest.raises(ValueError, match="targets must have a finite sum in each row"):
+        function(logits, [large, large, 0], temperature=2.0)
+
+
+@of_targets
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_weights_near_the_largest_float_leave_no_nan(function, dtype):
+    logits, large = np.array([1.0, 2.0, 0.5], dtype), np.finfo(dtype).max
+    weights = np.array([large / 2, large / 4, 0], dtype)
+    for part in arrays_in(function(logits, weights, temperature=2.0)):
+        assert not np.isnan(part).any()

@@ -174,6 +174,10 @@ def as_targets(
         raise ValueError(
             f"{name} must not be negative, got {_first(probabilities, negative)}"
         )
+    # Only weights near the largest float64, in which they are added, can be too much.
+    largest = np.finfo(np.result_type(probabilities, np.float64)).max
+    if probabilities.max(initial=0) > largest / classes:
+        _require_finite_sums(probabilities, name)
     return probabilities
 
 
@@ -425,6 +429,17 @@ def _require_one_hot(weights: Array, name: str) -> None:
             f"{name} of the logits' own shape must be one-hot if they are integers, "
             f"got a row {shown(first)}: for labels pass logits of shape (N, C), for "
             "counts floats"
+        )
+
+
+def _require_finite_sums(weights: Array, name: str) -> None:
+    """Raise a ValueError unless the weights of each row have a finite sum."""
+    with np.errstate(over="ignore"):
+        infinite = np.isinf(weights.sum(axis=-1))
+    if infinite.any():
+        row = weights[tuple(np.argwhere(infinite)[0])]
+        raise ValueError(
+            f"{name} must have a finite sum in each row, got {shown(row.tolist())}"
         )
 
 

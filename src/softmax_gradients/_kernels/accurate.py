@@ -14,6 +14,9 @@ from .compensated import finite_or_zero, two_difference, two_quotient
 # A power of two, so that a product with it is exact.
 LIFT = 2.0**128
 
+# Above this a weight times the lifted exponentials might overflow.
+LARGE = 1e200
+
 
 def at_least_double(logits: Array) -> np.dtype[Any]:
     """Return the type in which logits are computed with: float64 or wider."""
@@ -148,6 +151,9 @@ def row_gradients(scaled: Scaled, weights: Array, temperature: float = 1.0) -> A
     Both sides are products of nonnegative numbers, and for a class index one of
     them is zero: then nothing cancels.
     """
+    if weights.max(initial=0) > LARGE:  # a power of two less, and more again
+        smaller = row_gradients(scaled, weights / LIFT**2, temperature)
+        return divide_by_temperature(smaller, LIFT**-2)
     terms = exponentials(scaled)
     total = LIFT + sum_without_largest(terms)
     difference = terms * sum_of_others(weights) - weights * sum_of_others(terms)
