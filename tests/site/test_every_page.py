@@ -2,6 +2,7 @@
 
 import pytest
 from pages import CHAPTERS, PAGES, UNFOLD
+from playwright.sync_api import TimeoutError as PageTimeoutError
 
 READER = [page for page in PAGES if page not in ("index.html", "404.html")]
 # Of 10 Mbit/s, with the way there and back that a line of that kind has.
@@ -114,8 +115,8 @@ BLOCKING = """
 PAGE_BYTES = "performance.getEntriesByType('navigation')[0].encodedBodySize"
 
 
-@pytest.mark.parametrize("name", CHAPTERS)
-def test_a_chapter_is_light_and_soon_readable(watched, name, record_property):
+def open_slowly(watched, name):
+    """Open a chapter over an emulated line; give the page and the bytes received."""
     opened = watched()
     session = opened.context.new_cdp_session(opened.page)
     session.send("Network.enable")
@@ -126,7 +127,19 @@ def test_a_chapter_is_light_and_soon_readable(watched, name, record_property):
         received.append(event["encodedDataLength"])
 
     session.on("Network.loadingFinished", count)
-    page = opened.open(f"book/{name}.html")
+    opened.open(f"book/{name}.html")
+    return opened, received
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_a_chapter_is_light_and_soon_readable(watched, name, record_property):
+    try:
+        opened, received = open_slowly(watched, name)
+    except (
+        TimeoutError
+    ):  # now and then Chromium leaves a request of such a line waiting
+        opened, received = open_slowly(watched, name)
+    page = opened.page
     opened.settle()
     painted = page.evaluate(
         "performance.getEntriesByName('first-contentful-paint')[0].startTime"
