@@ -135,9 +135,7 @@ def open_slowly(watched, name):
 def test_a_chapter_is_light_and_soon_readable(watched, name, record_property):
     try:
         opened, received = open_slowly(watched, name)
-    except (
-        TimeoutError
-    ):  # now and then Chromium leaves a request of such a line waiting
+    except PageTimeoutError:  # Chromium leaves a request waiting now and then
         opened, received = open_slowly(watched, name)
     page = opened.page
     opened.settle()
