@@ -43,7 +43,8 @@ def main():
     for axes in (left, middle, right):
         axes.set(xticks=range(4), xlabel="class")
         axes.axhline(0, color=sg.plots.NEUTRAL, linewidth=0.8)
-    figure.savefig(TARGET, metadata={"Software": None})
+    # Where the README is read on a dark page, nobody turns the colours of its picture.
+    figure.savefig(TARGET, facecolor="white", metadata={"Software": None})
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ def use_book_style() -> None:
     >>> with matplotlib.rc_context():
     ...     sg.plots.use_book_style()
     ...     matplotlib.rcParams["figure.facecolor"]
-    'white'
+    'none'
     """
     style.use(Path(__file__).with_name("book.mplstyle"))
 
@@ -208,7 +208,7 @@ def draw_tug_of_war(
     Parameters
     ----------
     figure : matplotlib.figure.Figure or SubFigure
-        Where to draw; its background becomes transparent.
+        Where to draw.
     logits : array_like, shape (C,)
         z, real and finite.
     targets : int or array_like, shape (C,)
@@ -242,7 +242,7 @@ def draw_tug_of_war(
     z = _one_row(logits, "logits")
     t = _distribution(targets, z)
     q = softmax(z)
-    axes = _panels(figure, 3)
+    axes = figure.subplots(1, 3)
     _draw_logits(axes[0], z, forces=t - q)
     _draw_probabilities(axes[1], q, t)
     _draw_bars(axes[2], q - t, title="gradient $q - t$", limits=(-1.15, 1.15))
@@ -258,7 +258,7 @@ def draw_softmax_steps(figure: FigureBase, logits: ArrayLike) -> NDArray[Any]:
     Parameters
     ----------
     figure : matplotlib.figure.Figure or SubFigure
-        Where to draw; its background becomes transparent.
+        Where to draw.
     logits : array_like, shape (C,)
         z, real and finite.
 
@@ -289,7 +289,7 @@ def draw_softmax_steps(figure: FigureBase, logits: ArrayLike) -> NDArray[Any]:
     weights, q = np.exp(z), softmax(z)
     low, high = min(0.0, float(z.min())), max(0.0, float(z.max()))
     room = 0.2 * max(high - low, 1.0)
-    axes = _panels(figure, 3)
+    axes = figure.subplots(1, 3)
     limits = (low - room if low else 0.0, high + room)
     _draw_bars(axes[0], z, title="logits $z$", limits=limits, colour=NEUTRAL_LIGHT)
     title = rf"$e^z$, sum {_rounded(float(weights.sum()), 2)}"
@@ -313,7 +313,7 @@ def draw_raised_logit(
     Parameters
     ----------
     figure : matplotlib.figure.Figure or SubFigure
-        Where to draw; its background becomes transparent.
+        Where to draw.
     logits : array_like, shape (C,)
         z, real and finite.
     raised : int
@@ -346,7 +346,7 @@ def draw_raised_logit(
     classes = len(z)
     _check_class(raised, classes, "raised")
     q, jacobian = softmax(z), softmax_jacobian(z)
-    axes = _panels(figure, 3)
+    axes = figure.subplots(1, 3)
     _draw_logits(axes[0], z, forces=np.eye(classes)[raised])
     _draw_bars(axes[1], q, title="probabilities $q$", limits=(0, 1.15))
     # Twice as long as the change, which is at most a quarter.
@@ -371,7 +371,7 @@ def draw_rising_logit(
     Parameters
     ----------
     figure : matplotlib.figure.Figure or SubFigure
-        Where to draw; its background becomes transparent.
+        Where to draw.
     logits : array_like, shape (C,)
         z, real and finite.
     raised : int
@@ -410,7 +410,7 @@ def draw_rising_logit(
     rows = np.tile(z, (len(values), 1))
     rows[:, raised] = values
     probs, here = softmax(rows), softmax(z)
-    (axes,) = _panels(figure, 1)
+    axes = figure.subplots()
     for index, curve in enumerate(probs.T):
         colour = RIGHT if index == raised else NEUTRAL
         (line,) = axes.plot(values, curve, color=colour)
@@ -435,7 +435,7 @@ def draw_softmax_surface(figure: FigureBase, *, reach: float = 6.0) -> Any:
     Parameters
     ----------
     figure : matplotlib.figure.Figure or SubFigure
-        Where to draw; its background becomes transparent.
+        Where to draw.
     reach : float, default 6
         How far the logits go to either side, more than 0.
 
@@ -465,9 +465,7 @@ def draw_softmax_surface(figure: FigureBase, *, reach: float = 6.0) -> Any:
     values = np.linspace(-reach, reach, 61)
     first, second = np.meshgrid(values, values, indexing="ij")
     heights = softmax(np.stack([first, second, np.zeros_like(first)], axis=-1))[..., 0]
-    figure.set_facecolor("none")
     axes = figure.add_subplot(projection="3d")
-    axes.set_facecolor("none")
     axes.plot_surface(
         first, second, heights, cmap="cividis", rcount=31, ccount=31, linewidth=0
     )
@@ -493,7 +491,7 @@ def draw_chain_rule_terms(
     Parameters
     ----------
     figure : matplotlib.figure.Figure or SubFigure
-        Where to draw; its background becomes transparent.
+        Where to draw.
     logits : array_like, shape (C,)
         z, real and finite.
     targets : int or array_like, shape (C,)
@@ -526,7 +524,7 @@ def draw_chain_rule_terms(
     t = _distribution(targets, z)
     terms = np.outer(t, softmax(z)) - np.diag(t)
     classes = len(z)
-    (axes,) = _panels(figure, 1)
+    axes = figure.subplots()
     names = [str(index) for index in range(classes)]
     draw_matrix(axes, terms, row_labels=names, column_labels=names)
     axes.set(xlabel="input $j$", ylabel="output $i$")
@@ -562,7 +560,7 @@ def draw_descent(
     Parameters
     ----------
     figure : matplotlib.figure.Figure or SubFigure
-        Where to draw; its background becomes transparent.
+        Where to draw.
     logits : array_like, shape (3,)
         z, real and finite: where the paths start.
     targets : int or array_like, shape (3,)
@@ -597,7 +595,7 @@ def draw_descent(
     if len(z) != 3:
         raise ValueError(f"logits must be three numbers, got {logits!r}")
     t = _distribution(targets, z)
-    axes = _panels(figure, 2)
+    axes = figure.subplots(1, 2)
     _draw_triangle(axes[0], z, t, lambda q: q - t, colour=RIGHT)
     axes[0].set_title("right: $q - t$", color=RIGHT, fontsize=11)
     _draw_triangle(axes[1], z, t, lambda q: -t * (1 - q), colour=WRONG)
@@ -621,7 +619,7 @@ def draw_temperature(
     Parameters
     ----------
     figure : matplotlib.figure.Figure or SubFigure
-        Where to draw; its background becomes transparent.
+        Where to draw.
     logits : array_like, shape (C,)
         z, real and finite.
     targets : int or array_like, shape (C,)
@@ -660,7 +658,7 @@ def draw_temperature(
     q = softmax(z, temperature=divisor)
     gradient = (q - t) / divisor
     top = 1.15 * max(1.0, float(np.abs(gradient).max()))
-    axes = _panels(figure, 2)
+    axes = figure.subplots(1, 2)
     _draw_probabilities(axes[0], q, t)
     title = f"$(q - t)/T$, and $q - t$ dashed; $T = {divisor:g}$"
     _draw_bars(axes[1], gradient, title=title, limits=(-top, top), side=-0.2)
@@ -681,7 +679,7 @@ def draw_high_temperature_limit(
     Parameters
     ----------
     figure : matplotlib.figure.Figure or SubFigure
-        Where to draw; its background becomes transparent.
+        Where to draw.
     logits : array_like, shape (C,)
         z, real and finite.
     teacher_logits : array_like, shape (C,)
@@ -718,7 +716,7 @@ def draw_high_temperature_limit(
         for divisor in temperatures
     ]
     limits = high_temperature_limit(z, v, temperature=1.0)
-    (axes,) = _panels(figure, 1)
+    axes = figure.subplots()
     for index, (values, limit) in enumerate(
         zip(np.transpose(scaled), limits, strict=True)
     ):
@@ -746,15 +744,6 @@ def _distribution(targets: ArrayLike, logits: Array) -> Array:
     if abs(weights.sum() - 1) > 1e-6:
         raise ValueError(f"targets must sum to one, got {targets!r}")
     return weights
-
-
-def _panels(figure: FigureBase, count: int) -> NDArray[Any]:
-    """Return `count` axes in a row, transparent, on a transparent figure."""
-    figure.set_facecolor("none")
-    axes = figure.subplots(1, count, squeeze=False)[0]
-    for each in axes:
-        each.set_facecolor("none")
-    return axes
 
 
 def _draw_bars(
