@@ -579,7 +579,7 @@ STATEMENTS = (
             r"$E = \operatorname{Diag}(e)$"
         ),
         verdict=Verdict.RIGHT,
-        links=("eq-temp-differentials",),
+        links=("eq-temp-differentials", "eq-struct-steps"),
         claim=lambda at: [
             np.stack(
                 [np.eye(at.classes, dtype=int) / at.temperature, np.diag(exp(at.z))]
