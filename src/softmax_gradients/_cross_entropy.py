@@ -23,6 +23,7 @@ from ._inputs import (
 from ._kernels.accurate import rounded_like
 from ._reductions import reduce_losses, row_divisor
 from ._signatures import keywords_named
+from ._weighted import Options, WeightedRows, are_defaults, read_weighted_rows
 
 
 @keywords_named
@@ -33,6 +34,11 @@ def cross_entropy(
     temperature: float = 1.0,
     reduction: Reduction = "mean",
     axis: int = -1,
+    label_smoothing: float = 0.0,
+    class_weights: ArrayLike | None = None,
+    sample_weights: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    allow_negative_weights: bool = False,
 ) -> Loss:
     r"""Return the cross-entropy L = -sum_j t_j log q_j of q = softmax(z/T).
 
@@ -50,9 +56,23 @@ def cross_entropy(
     temperature : float, default 1.0
         T > 0. It softens q only; targets are used as they are.
     reduction : {"mean", "sum", "none"}, default "mean"
-        The mean of the rows' losses, their sum, or one loss a row.
+        The mean of the rows' losses, their sum, or one loss a row. The mean is
+        weighted; see the notes.
     axis : int, default -1
         The axis of the classes.
+    label_smoothing : float, default 0.0
+        A number eps from 0 to 1: t becomes (1 - eps) t + eps/C, also for the e_y of
+        a class index.
+    class_weights : array_like, shape (C,), optional
+        Nonnegative weights w: t_j becomes w_j t_j, after the smoothing.
+    sample_weights : array_like, shape (...), optional
+        Nonnegative weights s, by which the rows' losses are multiplied.
+    ignore_index : int, optional
+        Rows with this label, such as -100, have the loss 0 and the gradient 0 and
+        count in no mean. Only with class indices.
+    allow_negative_weights : bool, default False
+        Whether targets, class weights and sample weights may be negative, as the
+        advantages of REINFORCE are.
 
     Returns
     -------
@@ -66,13 +86,30 @@ def cross_entropy(
         have another shape, are negative or not finite, are integers of the logits'
         shape that are not one-hot, or hold an index out of range; T is not positive and
         finite; `axis` is not an axis; the reduction is not one of the three, or a mean
-        has no rows.
+        has no rows; the smoothing is not from 0 to 1; weights have another shape, are
+        not finite, or are negative without `allow_negative_weights`; `ignore_index` is
+        no integer, or the targets are no class indices; the rows' weights in a mean
+        are negative or have no positive, finite sum; or infinite losses of both signs
+        are added.
 
     Notes
     -----
     .. math:: L = -\sum_{j=1}^{C} t_j \log q_j
 
     A weight of 0 on a class of probability 0 counts as 0.
+
+    The mean is the sum of the rows' weighted losses over the sum of the rows' weights,
+    where the weight of a row is its sample weight s (1 if there is none) times, for a
+    label y, the class weight w_y (1 if there is none), and 0 if the row is ignored:
+
+    .. math::
+        \bar L = \frac{\sum_n s_n L_n}{\sum_n s_n w_{y_n}}
+        \quad\text{(labels)}, \qquad
+        \bar L = \frac{\sum_n s_n L_n}{\sum_n s_n}
+        \quad\text{(targets)}
+
+    So class weights enter the divisor for labels, smoothed or not, and do not enter
+    it for targets given as weights. PyTorch's CrossEntropyLoss has the same rule.
 
     References
     ----------
@@ -86,7 +123,29 @@ def cross_entropy(
     2.2395448
     >>> round(float(sg.cross_entropy([-1.0, -1.0, 1.0], [0.0, 1.0, 0.0])), 7)
     2.2395448
+
+    Equal logits of two classes have the loss log 2. The row between them is left
+    out, and the labels 0 and 1 weigh 1 and 3:
+
+    >>> logits, labels = [[0.0, 0.0], [5.0, 0.0], [0.0, 0.0]], [0, -100, 1]
+    >>> weights = {"class_weights": [1.0, 3.0], "ignore_index": -100}
+    >>> sg.cross_entropy(logits, labels, reduction="none", **weights).round(7)
+    array([0.6931472, 0.       , 2.0794415])
+    >>> round(float(sg.cross_entropy(logits, labels, **weights)), 7)
+    0.6931472
     """
+    options = (
+        label_smoothing,
+        class_weights,
+        sample_weights,
+        ignore_index,
+        allow_negative_weights,
+    )
+    if not are_defaults(*options):
+        rows = read_weighted_rows(
+            logits, targets, temperature, reduction, axis, Options(*options)
+        )
+        return rows.loss()
     scores = as_unchecked_logits(logits, axis)
     answers = as_unchecked_targets(targets, scores, axis)
     temperature = as_temperature(temperature, scores.dtype)
@@ -104,6 +163,11 @@ def cross_entropy_gradient(
     temperature: float = 1.0,
     reduction: Reduction = "mean",
     axis: int = -1,
+    label_smoothing: float = 0.0,
+    class_weights: ArrayLike | None = None,
+    sample_weights: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    allow_negative_weights: bool = False,
 ) -> Array:
     r"""Return dL/dz for the cross-entropy L of q = softmax(z/T) against t.
 
@@ -122,9 +186,23 @@ def cross_entropy_gradient(
         T > 0.
     reduction : {"mean", "sum", "none"}, default "mean"
         Which loss is differentiated: for "mean" each row is divided by the number
-        of rows; "sum" and "none" give the same array.
+        of rows, or by the sum of their weights, as in `cross_entropy`; "sum" and
+        "none" give the same array.
     axis : int, default -1
         The axis of the classes.
+    label_smoothing : float, default 0.0
+        A number eps from 0 to 1: t becomes (1 - eps) t + eps/C, also for the e_y of
+        a class index.
+    class_weights : array_like, shape (C,), optional
+        Nonnegative weights w: t_j becomes w_j t_j, after the smoothing.
+    sample_weights : array_like, shape (...), optional
+        Nonnegative weights s, by which the rows' losses are multiplied.
+    ignore_index : int, optional
+        Rows with this label, such as -100, have the loss 0 and the gradient 0 and
+        count in no mean. Only with class indices.
+    allow_negative_weights : bool, default False
+        Whether targets, class weights and sample weights may be negative, as the
+        advantages of REINFORCE are.
 
     Returns
     -------
@@ -138,7 +216,10 @@ def cross_entropy_gradient(
         have another shape, are negative or not finite, are integers of the logits'
         shape that are not one-hot, or hold an index out of range; T is not positive and
         finite; `axis` is not an axis; the reduction is not one of the three, or a mean
-        has no rows.
+        has no rows; the smoothing is not from 0 to 1; weights have another shape, are
+        not finite, or are negative without `allow_negative_weights`; `ignore_index` is
+        no integer, or the targets are no class indices; or the rows' weights in a mean
+        are negative or have no positive, finite sum.
 
     Notes
     -----
@@ -160,7 +241,21 @@ def cross_entropy_gradient(
     >>> import softmax_gradients as sg
     >>> sg.cross_entropy_gradient([-1.0, -1.0, 1.0], 1).round(8)
     array([ 0.10650698, -0.89349302,  0.78698604])
+    >>> sg.cross_entropy_gradient([0.0, 0.0], 1, label_smoothing=0.2)
+    array([ 0.4, -0.4])
     """
+    options = (
+        label_smoothing,
+        class_weights,
+        sample_weights,
+        ignore_index,
+        allow_negative_weights,
+    )
+    if not are_defaults(*options):
+        rows = read_weighted_rows(
+            logits, targets, temperature, reduction, axis, Options(*options)
+        )
+        return rows.gradient()
     scores = as_unchecked_logits(logits, axis)
     answers = as_unchecked_targets(targets, scores, axis)
     temperature = as_temperature(temperature, scores.dtype)
@@ -180,6 +275,11 @@ def cross_entropy_value_and_gradient(
     temperature: float = 1.0,
     reduction: Reduction = "mean",
     axis: int = -1,
+    label_smoothing: float = 0.0,
+    class_weights: ArrayLike | None = None,
+    sample_weights: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    allow_negative_weights: bool = False,
     out: Array | None = None,
 ) -> tuple[Loss, Array]:
     r"""Return the cross-entropy and its gradient in the logits.
@@ -197,9 +297,23 @@ def cross_entropy_value_and_gradient(
     temperature : float, default 1.0
         T > 0.
     reduction : {"mean", "sum", "none"}, default "mean"
-        The mean of the rows' losses, their sum, or one loss a row.
+        The mean of the rows' losses, their sum, or one loss a row. The mean is
+        weighted, as in `cross_entropy`.
     axis : int, default -1
         The axis of the classes.
+    label_smoothing : float, default 0.0
+        A number eps from 0 to 1: t becomes (1 - eps) t + eps/C, also for the e_y of
+        a class index.
+    class_weights : array_like, shape (C,), optional
+        Nonnegative weights w: t_j becomes w_j t_j, after the smoothing.
+    sample_weights : array_like, shape (...), optional
+        Nonnegative weights s, by which the rows' losses are multiplied.
+    ignore_index : int, optional
+        Rows with this label, such as -100, have the loss 0 and the gradient 0 and
+        count in no mean. Only with class indices.
+    allow_negative_weights : bool, default False
+        Whether targets, class weights and sample weights may be negative, as the
+        advantages of REINFORCE are.
     out : ndarray, optional
         Where to write the gradient: an array of the logits' shape and precision,
         which may be the logits. Invalid logits or targets may be found only when
@@ -218,8 +332,11 @@ def cross_entropy_value_and_gradient(
         have another shape, are negative or not finite, are integers of the logits'
         shape that are not one-hot, or hold an index out of range; T is not positive and
         finite; `axis` is not an axis; the reduction is not one of the three, or a mean
-        has no rows; or `out` is not a writeable array of the logits' shape and
-        precision.
+        has no rows; the smoothing is not from 0 to 1; weights have another shape, are
+        not finite, or are negative without `allow_negative_weights`; `ignore_index` is
+        no integer, or the targets are no class indices; the rows' weights in a mean
+        are negative or have no positive, finite sum; infinite losses of both signs are
+        added; or `out` is not a writeable array of the logits' shape and precision.
 
     Notes
     -----
@@ -239,6 +356,18 @@ def cross_entropy_value_and_gradient(
     >>> round(float(loss), 7), gradient.round(4)
     (2.2395448, array([ 0.1065, -0.8935,  0.787 ]))
     """
+    options = (
+        label_smoothing,
+        class_weights,
+        sample_weights,
+        ignore_index,
+        allow_negative_weights,
+    )
+    if not are_defaults(*options):
+        rows = read_weighted_rows(
+            logits, targets, temperature, reduction, axis, Options(*options)
+        )
+        return _written_to(out, rows)
     scores = as_unchecked_logits(logits, axis)
     answers = as_unchecked_targets(targets, scores, axis)
     temperature = as_temperature(temperature, scores.dtype)
@@ -358,3 +487,14 @@ def cross_entropy_temperature_gradient(
 def _check_of(logits: ArrayLike, targets: ArrayLike, axis: int) -> Check:
     """Return the check of logits and targets that were read unchecked."""
     return lambda: as_targets(targets, as_logits(logits, axis=axis), axis)
+
+
+def _written_to(out: Array | None, rows: WeightedRows) -> tuple[Loss, Array]:
+    """Return the loss and the gradient, which is in `out` if that was given."""
+    if out is not None:
+        check_out(out, restore_axis(rows.given, rows.axis))
+    loss, gradient = rows.loss(), rows.gradient()
+    if out is None:
+        return loss, gradient
+    out[...] = gradient
+    return loss, out

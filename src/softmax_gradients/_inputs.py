@@ -137,7 +137,12 @@ def as_logits_like(
 
 
 def as_targets(
-    targets: ArrayLike, logits: Array, axis: int = -1, name: str = "targets"
+    targets: ArrayLike,
+    logits: Array,
+    axis: int = -1,
+    name: str = "targets",
+    *,
+    allow_negative: bool = False,
 ) -> Array:
     """Return class indices (one axis fewer than `logits`) or probabilities.
 
@@ -169,16 +174,50 @@ def as_targets(
     probabilities = as_same_shape(array, logits, name, axis, dtype=logits.real.dtype)
     if array.dtype.kind in "iu":
         _require_one_hot(probabilities, name)
-    negative = probabilities < 0
-    if negative.any():
-        raise ValueError(
-            f"{name} must not be negative, got {_first(probabilities, negative)}"
-        )
-    # Only weights near the largest float64, in which they are added, can be too much.
-    largest = np.finfo(np.result_type(probabilities, np.float64)).max
-    if probabilities.max(initial=0) > largest / classes:
-        _require_finite_sums(probabilities, name)
+    if not allow_negative:
+        _require_not_negative(probabilities, name)
+    require_finite_sums(probabilities, name)
     return probabilities
+
+
+def as_kept_targets(
+    targets: ArrayLike, logits: Array, ignore_index: int | None
+) -> tuple[ArrayLike, Array]:
+    """Return the targets with 0 for each ignored label, and which rows are ignored.
+
+    `logits` has its class axis last.
+    """
+    rows = logits.shape[:-1]
+    if ignore_index is None:
+        return targets, np.zeros(rows, dtype=bool)
+    index = as_array(ignore_index, "ignore_index")
+    if index.ndim != 0 or index.dtype.kind not in "iu":
+        raise ValueError(
+            f"ignore_index must be an integer or None, got {shown(ignore_index)}"
+        )
+    labels = as_array(targets, "targets")
+    if labels.shape != rows or labels.dtype.kind not in "iu":
+        raise ValueError(
+            f"ignore_index={index} needs class indices of shape {rows} as targets, "
+            f"got an array of {labels.dtype} and shape {labels.shape}"
+        )
+    # Python's integers compare right with labels of any integer type.
+    ignored = labels == int(index)
+    return np.where(ignored, labels.dtype.type(0), labels), ignored
+
+
+def as_class_weights(weights: ArrayLike, classes: int, allow_negative: bool) -> Array:
+    """Return one weight for each of C classes, in float64."""
+    return _as_weights_of(
+        weights, (classes,), "class_weights", "one for each class", allow_negative
+    )
+
+
+def as_sample_weights(weights: ArrayLike, logits: Array, allow_negative: bool) -> Array:
+    """Return one weight for each row of `logits`, class axis last, in float64."""
+    return _as_weights_of(
+        weights, logits.shape[:-1], "sample_weights", "one for each row", allow_negative
+    )
 
 
 def as_weights(targets: ArrayLike, logits: Array, axis: int = -1) -> Array:
@@ -412,7 +451,10 @@ def _refuse_labels(labels: Array, classes: int, name: str) -> None:
     outside = (labels < 0) | (labels >= classes)
     hint = ""
     if (labels < 0).any():
-        hint = "; leave out the rows that an ignore_index marks"
+        hint = (
+            "; leave out the rows that an ignore_index marks, or give ignore_index= "
+            "to cross_entropy and its gradient"
+        )
     raise ValueError(
         f"{name} must be class indices from 0 to {classes - 1}, "
         f"got {_first(labels, outside)}{hint}"
@@ -432,10 +474,45 @@ def _require_one_hot(weights: Array, name: str) -> None:
         )
 
 
-def _require_finite_sums(weights: Array, name: str) -> None:
-    """Raise a ValueError unless the weights of each row have a finite sum."""
+def _require_not_negative(weights: Array, name: str, hint: str = "") -> None:
+    """Raise a ValueError if a weight is negative."""
+    negative = weights < 0
+    if negative.any():
+        raise ValueError(
+            f"{name} must not be negative, got {_first(weights, negative)}{hint}"
+        )
+
+
+def _as_weights_of(
+    weights: ArrayLike,
+    shape: tuple[int, ...],
+    name: str,
+    meaning: str,
+    allow_negative: bool,
+) -> Array:
+    """Return finite real weights of a shape as float64."""
+    array = _as_floating(weights, name)
+    if array.shape != shape:
+        raise ValueError(
+            f"{name} must have shape {shape}, {meaning}, got shape {array.shape}"
+        )
+    converted = _as_finite(array, np.float64, name)
+    if not allow_negative:
+        _require_not_negative(
+            converted, name, "; allow_negative_weights=True takes it as it is"
+        )
+    return converted
+
+
+def require_finite_sums(weights: Array, name: str) -> None:
+    """Raise a ValueError unless the weights of each row have a finite sum of sizes."""
+    # Only weights near the largest float64, in which they are added, can be too much.
+    largest = np.finfo(np.result_type(weights, np.float64)).max
+    size = max(weights.max(initial=0), -weights.min(initial=0))
+    if size <= largest / weights.shape[-1]:
+        return
     with np.errstate(over="ignore"):
-        infinite = np.isinf(weights.sum(axis=-1))
+        infinite = np.isinf(abs(weights).sum(axis=-1))
     if infinite.any():
         row = weights[tuple(np.argwhere(infinite)[0])]
         raise ValueError(
