@@ -696,3 +696,107 @@ def test_an_out_that_cannot_be_used_is_named():
         sg.cross_entropy_value_and_gradient(
             LOGITS, [0, 1], label_smoothing=0.1, out=np.empty(3)
         )
+
+
+# The peer whose definition of the mean is followed.
+
+
+def torch_options(torch, names, batch):
+    """Return the options of these names as PyTorch calls them."""
+    values = {
+        "label_smoothing": ("label_smoothing", 0.3),
+        "class_weights": ("weight", torch.tensor(batch.class_weights)),
+        "ignore_index": ("ignore_index", -100),
+    }
+    return dict(values[name] for name in names)
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize(
+    ("names", "kind"),
+    [case for case in COMBINATIONS if "sample_weights" not in case.values[0]],
+)
+@pytest.mark.peers
+def test_every_combination_is_that_of_torch(names, kind, reduction):
+    import torch
+
+    for seed, classes in ((4, 2), (5, 4), (6, 7)):
+        batch = make_batch(seed=seed, classes=classes)
+        targets, options = options_of(batch, names, kind)
+        z = torch.tensor(batch.logits, requires_grad=True)
+        theirs = torch.nn.CrossEntropyLoss(
+            reduction=reduction, **torch_options(torch, names, batch)
+        )(z, torch.tensor(targets))
+        theirs.sum().backward()
+        ours, gradient = all_in_one(
+            batch.logits, targets, reduction=reduction, **options
+        )
+        assert_allclose(ours, theirs.detach().numpy(), rtol=1e-13)
+        assert_allclose(gradient, z.grad.numpy(), rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize(("names", "kind"), COMBINATIONS)
+@pytest.mark.peers
+def test_sample_weights_are_the_mean_of_losses_of_torch(names, kind):
+    """PyTorch has none: rows are weighted after the loss, and so is the divisor."""
+    import torch
+
+    batch = make_batch(seed=7)
+    targets, options = options_of(batch, {*names, "sample_weights"}, kind)
+    kept = targets != -100 if kind == "labels" else np.ones(len(targets), bool)
+    counts = batch.sample_weights * kept
+    if kind == "labels" and "class_weights" in names:
+        counts = counts * batch.class_weights[np.where(kept, targets, 0)]
+    names = [name for name in names if name != "sample_weights"]
+    z = torch.tensor(batch.logits, requires_grad=True)
+    losses = torch.nn.functional.cross_entropy(
+        z,
+        torch.tensor(targets),
+        reduction="none",
+        **torch_options(torch, names, batch),
+    )
+    mean = (torch.tensor(batch.sample_weights) * losses).sum() / counts.sum()
+    mean.backward()
+    ours, gradient = all_in_one(batch.logits, targets, **options)
+    assert_allclose(ours, float(mean.detach()), rtol=1e-13)
+    assert_allclose(gradient, z.grad.numpy(), rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.peers
+def test_a_mean_that_is_refused_is_nan_in_torch():
+    import torch
+
+    weights = torch.tensor([0.0, 1.0, 1.0], dtype=torch.float64)
+    for options in ({"weight": weights}, {"ignore_index": 0}):
+        loss = torch.nn.functional.cross_entropy(
+            torch.tensor(LOGITS), torch.tensor([0, 0]), **options
+        )
+        assert np.isnan(float(loss))
+
+
+@pytest.mark.parametrize("kind", ["labels", "targets"])
+@pytest.mark.peers
+def test_smoothing_and_weights_are_those_of_jax(kind):
+    """In float32, with the formula in operations that JAX differentiates."""
+    import jax
+
+    batch = make_batch(seed=8)
+    names = ("label_smoothing", "class_weights", "sample_weights", "ignore_index")
+    targets, options = options_of(batch, names if kind == "labels" else names[:3], kind)
+    rows, classes = batch.logits.shape
+    kept, counts = np.ones(rows), batch.sample_weights
+    soft = targets
+    if kind == "labels":
+        kept = targets != -100
+        soft = np.eye(classes)[np.where(kept, targets, 0)]
+        counts = counts * kept * (soft @ batch.class_weights)
+    weights = batch.class_weights * (0.7 * soft + 0.3 / classes)
+
+    def loss(z):
+        losses = -(weights * jax.nn.log_softmax(z)).sum(axis=-1)
+        return (batch.sample_weights * kept * losses).sum() / counts.sum()
+
+    theirs, slope = jax.value_and_grad(loss)(batch.logits.astype(np.float32))
+    ours, gradient = all_in_one(batch.logits, targets, **options)
+    assert_allclose(ours, theirs, rtol=1e-5)
+    assert_allclose(gradient, slope, rtol=0, atol=1e-6)
