@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from _ext.catalogue import EVIDENCE
 
+import softmax_gradients as sg
 from softmax_gradients.mistakes import MISTAKES
 from sources import OTHERS
 
@@ -52,13 +53,15 @@ def address(url):
 
 
 def prose():
-    """Yield the name and text of every page, and of every cell of text."""
+    """Yield the name and text of every page, cell of text and public docstring."""
     for path in [ROOT / "README.md", *sorted(BOOK.glob("*.md"))]:
         yield path.name, path.read_text("utf-8")
     for path in sorted(BOOK.glob("*.ipynb")):
         for number, cell in enumerate(json.loads(path.read_text("utf-8"))["cells"]):
             if cell["cell_type"] == "markdown":
                 yield f"{path.name} [{number}]", "".join(cell["source"])
+    for name in sg.__all__:  # the pages of the API are made of these
+        yield name, getattr(sg, name).__doc__ or ""
 
 
 def links(text):

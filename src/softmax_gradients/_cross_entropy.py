@@ -109,7 +109,15 @@ def cross_entropy(
         \quad\text{(targets)}
 
     So class weights enter the divisor for labels, smoothed or not, and do not enter
-    it for targets given as weights. PyTorch's CrossEntropyLoss has the same rule.
+    it for targets given as weights. PyTorch's CrossEntropyLoss has the same rule, also
+    where its users found it odd. Class weights multiply the smoothed targets, so they
+    change where the loss is smallest
+    (`pytorch/pytorch#104776 <https://github.com/pytorch/pytorch/issues/104776>`_).
+    An ignored row counts in no part of a smoothed loss, nor in its divisor, as in
+    PyTorch since two faults were repaired
+    (`pytorch/pytorch#73205 <https://github.com/pytorch/pytorch/issues/73205>`_ and
+    `pytorch/pytorch#69339 <https://github.com/pytorch/pytorch/issues/69339>`_).
+    Where PyTorch has a mean of NaN, because no weight is left, there is a ValueError.
 
     References
     ----------
