@@ -477,6 +477,7 @@ def test_the_callers_wish_to_hear_of_underflow_is_not_for_the_package(
         lambda: sg.cross_entropy_hessian(z, **options),
         lambda: sg.fisher_information(z, **options),
         lambda: sg.linear_gradients(z, labels, u, **options),
+        lambda: sg.linear_cross_entropy_value_and_gradient(z, u, labels, **options)[1],
         lambda: sg.linear_gauss_newton(z, u, **options),
         lambda: sg.kl_divergence(z, v, **options),
         lambda: sg.distillation_value_and_gradient(z, v, labels=labels, **options),

@@ -448,6 +448,38 @@ def check_linear_gradients(function, case, temperature):
                 assert_near(value, expected, case.logits.dtype, size)
 
 
+def check_linear_cross_entropy(function, case, temperature):
+    """With W the identity, x and z are the same numbers, and dL/dx is dL/dz."""
+    z, classes = case.long(case.logits), case.logits.shape[-1]
+    identity = np.eye(classes, dtype=case.logits.dtype)
+    flat = z.reshape(-1, classes)
+    for given, t in case.targets:
+        losses = formulas.cross_entropy(z, t, temperature)
+        rows = formulas.cross_entropy_gradient(z, t, temperature)
+        slopes, sizes = (part.reshape(-1, classes) for part in rows)
+        of_weights = slopes.T @ flat, sizes.T @ abs(flat)
+        of_bias = slopes.sum(axis=0), sizes.sum(axis=0)
+        for reduction, chunk_rows in (("mean", 50), ("sum", None)):
+            loss, found = function(
+                case.at(case.logits, -1),
+                case.at(identity, -1),
+                placed(case, given, -1),
+                bias=np.zeros(classes),
+                temperature=temperature,
+                reduction=reduction,
+                chunk_rows=chunk_rows,
+            )
+            rest = divisor(case, reduction)
+            assert_near(loss, losses.sum() / rest, case.logits.dtype)
+            for value, parts in (
+                (found.inputs, rows),
+                (found.weights, of_weights),
+                (found.bias, of_bias),
+            ):
+                expected, size = (part / rest for part in parts)
+                assert_near(value, expected, case.logits.dtype, size)
+
+
 def check_gauss_newton(function, case, temperature):
     z, x = case.long(case.logits), case.long(case.inputs)
     hessians = [h / LONG(temperature) for h in formulas.jacobian(z, temperature)]
@@ -634,6 +666,11 @@ CHECKS = table(
         },
         [(6,), (4, 5), (5, 3, 2), (60, 5), (2, 40)],
         KINDS,
+    ),
+    (
+        {"linear_cross_entropy_value_and_gradient": check_linear_cross_entropy},
+        [*SMALL, MIDDLE[0], LARGE[1]],
+        UNMASKED,
     ),
     (
         {

@@ -13,6 +13,7 @@ ARRAYS = {
     "teacher_logits",
     "targets",
     "inputs",
+    "weights",
     "tangent",
     "cotangent",
     "vector",
@@ -46,6 +47,8 @@ OPTIONS = {
     "step",
     "steps",
     "direction",
+    "bias",
+    "chunk_rows",
 }
 FUNCTIONS = {
     name: getattr(sg, name)
@@ -92,6 +95,10 @@ def test_the_labels_of_a_distillation_loss_are_a_keyword():
         (lambda x: sg.cross_entropy(x, x, 3, "sum"), "temperature=, reduction=, axis="),
         (lambda x: sg.distillation_loss(x, x, 2), "one of labels=, temperature=, alp"),
         (lambda x: sg.linear_gradients(x, x, x, 2), "logits and targets and inputs"),
+        (
+            lambda x: sg.linear_cross_entropy_value_and_gradient(x, x, x, x),
+            "inputs and weights and targets by position.* one of bias=, temperature=",
+        ),
         (lambda x: sg.reliability(x, 1, 2.0), "one of temperature=, bins=, axis="),
         (
             lambda x: sg.finite_difference(np.sum, x, 1e-3),

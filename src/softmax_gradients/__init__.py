@@ -52,7 +52,12 @@ from .gradcheck import (
 )
 from .high_temperature import high_temperature_error_bound, high_temperature_limit
 from .label_smoothing import convert_epsilon, smooth_labels
-from .linear import LinearGradients, linear_gradients
+from .linear import (
+    LinearGradients,
+    LinearLayerGradients,
+    linear_cross_entropy_value_and_gradient,
+    linear_gradients,
+)
 
 if TYPE_CHECKING:  # at run time, __getattr__ below imports these
     from .doctor import assert_correct, diagnose
@@ -64,6 +69,7 @@ __all__ = [
     "MISTAKES",
     "Comparison",
     "LinearGradients",
+    "LinearLayerGradients",
     "Reliability",
     "TaylorTest",
     "assert_correct",
@@ -88,6 +94,7 @@ __all__ = [
     "high_temperature_limit",
     "kl_divergence",
     "kl_divergence_gradient",
+    "linear_cross_entropy_value_and_gradient",
     "linear_gauss_newton",
     "linear_gradients",
     "load_digits",

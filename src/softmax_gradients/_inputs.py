@@ -241,6 +241,51 @@ def as_inputs(inputs: ArrayLike, logits: Array) -> Array:
     return _as_finite(array, logits.dtype, "inputs")
 
 
+class Layer(NamedTuple):
+    """The x, W and b of a linear layer, in one precision."""
+
+    inputs: Array
+    weights: Array
+    bias: Array | None
+
+
+def read_layer(inputs: ArrayLike, weights: ArrayLike, bias: ArrayLike | None) -> Layer:
+    """Return x of shape (..., d), W of shape (C, d), and b of shape (C,) or None.
+
+    The precision is that of x and W together. A class is masked by a b of -inf.
+    """
+    features = _as_floating(inputs, "inputs")
+    matrix = _as_floating(weights, "weights")
+    if features.ndim == 0:
+        raise ValueError(
+            f"inputs must have an axis of features, got the scalar {shown(inputs)}"
+        )
+    size = features.shape[-1]
+    if matrix.ndim != 2 or matrix.shape[-1] != size or len(matrix) == 0:
+        raise ValueError(
+            f"weights must have shape (C, {size}), a row for each of at least one "
+            f"class and a column for each feature of inputs, got shape {matrix.shape}"
+        )
+    for name, array in (("inputs", features), ("weights", matrix)):
+        if np.iscomplexobj(array):
+            raise ValueError(f"{name} must be real, got an array of {array.dtype}")
+    dtype = np.result_type(features, matrix)
+    offset = None
+    if bias is not None:
+        offset = as_real_logits(bias, "bias")
+        if offset.shape != (len(matrix),):
+            raise ValueError(
+                f"bias must have shape ({len(matrix)},), one number for each row of "
+                f"weights, got shape {offset.shape}"
+            )
+        offset = _as_precision(offset, dtype, "bias")
+    return Layer(
+        _as_finite(features, dtype, "inputs"),
+        _as_finite(matrix, dtype, "weights"),
+        offset,
+    )
+
+
 def as_temperature(temperature: float, dtype: Any) -> float:
     """Return the temperature T as a float that is positive in `dtype` too."""
     if type(temperature) is float and 1e-30 < temperature < 1e30:  # in any precision

@@ -8,6 +8,7 @@ import numpy as np
 from ._inputs import Array, DistillationReduction, Reduction, check_choice
 
 REDUCTIONS: tuple[str, ...] = get_args(Reduction)
+BATCH_REDUCTIONS = ("mean", "sum")
 DISTILLATION_REDUCTIONS: tuple[str, ...] = get_args(DistillationReduction)
 
 
@@ -20,6 +21,18 @@ def row_divisor(reduction: str, logits: Array) -> int:
     if not (isinstance(reduction, str) and reduction in REDUCTIONS):
         check_choice(reduction, REDUCTIONS, "reduction")
     return _rows(reduction, logits) if reduction == "mean" else 1
+
+
+def batch_divisor(reduction: str, logits: Array) -> int:
+    """Return what `row_divisor` does, where a batch has to have one loss."""
+    if isinstance(reduction, str) and reduction == "none":
+        raise ValueError(
+            "reduction must be 'mean' or 'sum', got 'none': gradients that are made "
+            "together with the losses cannot know what each row's loss is multiplied "
+            "by afterwards; linear_gradients gives them row by row, from the logits"
+        )
+    check_choice(reduction, BATCH_REDUCTIONS, "reduction")
+    return row_divisor(reduction, logits)
 
 
 def soft_divisor(reduction: str, logits: Array) -> int:

@@ -175,6 +175,25 @@ def cross_entropy_value_and_gradient(
         few = few_value_and_gradient(logits, targets, temperature, divisor, reduction)
         if few is not None:
             return few
+    rows, gradient = cross_entropy_rows_and_gradient(
+        logits, targets, temperature, divisor, out, check
+    )
+    loss = reduce_losses(rows[()], reduction, divisor)
+    return accurate.rounded_like(loss, logits), gradient
+
+
+def cross_entropy_rows_and_gradient(
+    logits: Array,
+    targets: Array,
+    temperature: float,
+    divisor: int,
+    out: Array | None = None,
+    check: Check = nothing_left_to_check,
+) -> tuple[Array, Array]:
+    """Return each row's loss, in float64 or wider, and (q sum(t) - t)/T over `divisor`.
+
+    The gradient is in `out` where that can be.
+    """
     targets = _usable(targets, logits, check)
 
     def slow(some: Array, answers: Array) -> tuple[Array, Array]:
@@ -189,8 +208,7 @@ def cross_entropy_value_and_gradient(
     kernel = _loss_kernel(targets, logits)(divisor)
     results, given = Results(gradient, rows), ((logits,), (targets,))
     _compute(kernel, slow, temperature, results, *given, narrow=True, check=check)
-    loss = reduce_losses(rows[()], reduction, divisor)
-    return accurate.rounded_like(loss, logits), gradient
+    return rows, gradient
 
 
 def temperature_derivatives(
