@@ -9,7 +9,9 @@
 # make pdf        the book as one PDF, on a machine with Chromium
 # make lab        JupyterLab on the chapters
 # make lint       ruff and mypy
+# make pins       compile the pinned environments, requirements*.txt, from what is asked
 # make clean      remove what was built
+# make help       print these lines
 #
 # Each makes .venv if it is missing. Another Python: make PYTHON=python3.12 book
 
@@ -35,7 +37,8 @@ MADE_OF := _config.yml _toc.yml pyproject.toml README.md LICENSE \
 	-not -path '*/__pycache__*' -not -path '*.egg-info*') \
 	$(wildcard .git/logs/HEAD)
 
-.PHONY: book preview check test peers site-test notebooks bench pdf lab lint clean
+.PHONY: book preview check test peers site-test notebooks bench pdf lab lint pins clean \
+	help
 .DEFAULT_GOAL := book
 
 # Everything is rebuilt: a warning of an unchanged page must fail again. If nothing has
@@ -93,6 +96,24 @@ lint: $(INSTALLED)
 	$(BIN)/mypy
 	$(BIN)/python -m pip check
 
+# Compiled for all systems, and a version that is pinned stays; to raise one, name it in
+# UPGRADE, as in: make pins UPGRADE="--upgrade-package certifi", or: UPGRADE=--upgrade
+# What is installed beside requirements.txt has its versions. The peers are listed as for
+# a machine without CUDA, whose libraries PyTorch brings itself on Linux.
+COMPILE := $(BIN)/uv pip compile --quiet --python-version 3.11 --annotation-style line
+PINNED := .cache/pinned.txt
+WITHOUT_CUDA := --python-platform aarch64-apple-darwin
+pins: $(INSTALLED)
+	$(COMPILE) --universal requirements.in -o requirements.txt $(UPGRADE)
+	@mkdir -p $(dir $(PINNED)) && grep -v '^-e' requirements.txt > $(PINNED)
+	$(COMPILE) --universal -c $(PINNED) requirements-site.in -o requirements-site.txt $(UPGRADE)
+	MACOSX_DEPLOYMENT_TARGET=14.0 $(COMPILE) $(WITHOUT_CUDA) -c $(PINNED) \
+		requirements-peers.in -o requirements-peers.txt $(UPGRADE)
+	$(COMPILE) --universal requirements-release.in -o requirements-release.txt $(UPGRADE)
+
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile
+
 clean:
 	rm -rf _build .cache/.unfinished-* .pytest_cache .hypothesis .mypy_cache .ruff_cache .coverage
 
@@ -112,7 +133,7 @@ $(INSTALLED): requirements.txt pyproject.toml
 # A workflow says in PEERS_FLAGS where PyTorch without CUDA is.
 $(PEERS)/.installed: $(INSTALLED) requirements-peers.txt
 	$(PYTHON) -m venv $(PEERS)
-	$(PEERS)/$(notdir $(BIN))/python -m pip install -qq --disable-pip-version-check --no-compile $(PEERS_FLAGS) -r requirements-peers.txt
+	$(PEERS)/$(notdir $(BIN))/python -m pip install -qq --disable-pip-version-check --no-compile $(PEERS_FLAGS) -r requirements.txt -r requirements-peers.txt
 	@touch $@
 
 $(SITE_INSTALLED): $(INSTALLED) requirements-site.txt

@@ -142,15 +142,47 @@ def test_the_reference_page_lists_every_public_name():
     assert sorted(documented) == sorted(sg.__all__)
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-peers.txt"])
+def requirements(path):
+    """Return the lines of a list of requirements, without what is said of each."""
+    lines = path.read_text("utf-8").splitlines()
+    stated = (re.split(r"(?:^|\s)#", line)[0].strip() for line in lines)
+    return [line for line in stated if line]
+
+
+LISTS = ["requirements", "requirements-peers", "requirements-site"]
+LISTS += ["requirements-release"]
+PINNED = re.compile(r"([a-z0-9-]+)==([\w.]+)(?: ; .+)?")
+
+
+@pytest.mark.parametrize("name", LISTS)
 def test_every_requirement_is_pinned(name):
-    lines = (ROOT / name).read_text("utf-8").splitlines()
-    requirements = [line.split("#")[0].strip() for line in lines]
-    assert any("==" in requirement for requirement in requirements)
-    for requirement in filter(None, requirements):
-        assert requirement in ("-e .", "-r requirements.txt") or re.fullmatch(
-            r'[\w.-]+==[\w.]+( ; \w+ (==|!=) "\w+")?', requirement
-        ), requirement
+    pinned = requirements(ROOT / f"{name}.txt")
+    assert len(pinned) > 2
+    unpinned = [line for line in pinned if not PINNED.fullmatch(line)]
+    assert unpinned == (["-e ."] if name == "requirements" else [])
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_the_pins_are_those_asked_for(name):
+    """A version that is changed in the .in file is compiled too: make pins."""
+    pinned = requirements(ROOT / f"{name}.txt")
+    for line in requirements(ROOT / f"{name}.in"):
+        package, _, asked = line.partition("==")
+        package = re.sub(r"\[.*\]", "", package).replace("_", "-").lower()
+        assert ("==".join([package, asked]) if asked else line) in pinned
+
+
+def test_the_lists_agree_on_each_package():
+    """What is installed beside requirements.txt moves none of its versions."""
+    (base, *others) = (
+        dict(match.group(1, 2) for match in map(PINNED.fullmatch, lines) if match)
+        for lines in (requirements(ROOT / f"{name}.txt") for name in LISTS[:3])
+    )
+    for other in others:
+        shared = base.keys() & other
+        assert {name: other[name] for name in shared} == {
+            name: base[name] for name in shared
+        }
 
 
 def test_lazy_names_are_listed_before_they_are_used(tmp_path):
