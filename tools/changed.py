@@ -11,6 +11,9 @@ named, it is the one at which this branch left `origin/main`, or else the last o
   Where none does, those run that import it.
 - Of a changed page the tests of the pages run.
 
+Two surveys of the doctor, a third of the time of its tests, run only where they are
+changed themselves, and the output says so.
+
 What all is built on (conftest.py, the package's `_inputs` and `_kernels`, the pinned
 versions) may break any of them: `make test` runs all.
 """
@@ -24,6 +27,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 PACKAGE = Path("src", "softmax_gradients")
 CODE = ("src", "sources", "tests", "tools", "benchmarks", "book/_ext")
+SURVEYS = ("test_doctor_conventions.py", "test_doctor_mutants.py")
 PAGE_TESTS = ("test_pages.py", "test_catalogue.py", "test_sources.py")
 
 
@@ -71,7 +75,10 @@ def tests_of(path, imports):
 
 
 def concerned(paths):
-    """Return the tests and the chapters that the changed paths concern."""
+    """Return the tests and the chapters that the changed paths concern.
+
+    The third list holds the surveys that concern them, and are left to `make test`.
+    """
     imports = tests()
     chosen, chapters = set(), set()
     for path in paths:
@@ -84,15 +91,19 @@ def concerned(paths):
             chosen |= {test for test in imports if test.name in PAGE_TESTS}
         elif path.suffix == ".py" and path.as_posix().startswith(CODE):
             chosen |= tests_of(path, imports)
-    return sorted(chosen & set(imports)), sorted(chapters)
+    chosen &= set(imports)
+    left = {test for test in chosen if test.name in SURVEYS} - set(paths)
+    return sorted(chosen - left), sorted(chapters), sorted(left)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("commit", nargs="?")
-    chosen, chapters = concerned(changed_files(parser.parse_args().commit))
+    chosen, chapters, left = concerned(changed_files(parser.parse_args().commit))
     names = [path.as_posix() for path in (*chosen, *chapters)]
     print("\n".join(["Changed, and so tested:", *names]) if names else "No change.")
+    if left:
+        print("Left to make test:", *(path.as_posix() for path in left))
     pytest = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "worksteal"]
     status = 0
     if chosen:
