@@ -8,7 +8,7 @@
 # make bench      speed and accuracy, beside what a user would pick instead
 # make pdf        the book as one PDF, on a machine with Chromium
 # make lab        JupyterLab on the chapters
-# make lint       ruff and mypy
+# make lint       ruff, mypy, and ESLint for the JavaScript
 # make pins       compile the pinned environments, requirements*.txt, from what is asked
 # make clean      remove what was built
 # make help       print these lines
@@ -94,6 +94,7 @@ lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python tools/lint_javascript.py
 	$(BIN)/python -m pip check
 
 # Compiled for all systems, and a version that is pinned stays; to raise one, name it in

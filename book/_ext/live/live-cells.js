@@ -154,11 +154,11 @@
   }
 
   async function markdownOutput(box, text) {
-    const [katex, { render }] = await Promise.all([
+    const [katex, markdown] = await Promise.all([
       loadKatex(),
       loadModule("markdown.mjs"),
     ]);
-    box.innerHTML = render(text, katex);
+    box.innerHTML = markdown.render(text, katex);
   }
 
   const shownLater = (box, text, rendering) => {

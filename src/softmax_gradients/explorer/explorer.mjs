@@ -174,11 +174,11 @@ export function mount(root, { initial, address = false, chapters = false }) {
   root.innerHTML = MARKUP;
   const find = (selector) => root.querySelector(selector);
   const slider = find('[data-of="T"] input');
-  const classes = find("select");
+  const classMenu = find("select");
   const [coldest, hottest] = LIMITS.temperature;
   slider.min = Math.log10(coldest);
   slider.max = Math.log10(hottest);
-  for (let C = LIMITS.classes[0]; C <= LIMITS.classes[1]; C += 1) classes.add(new Option(C, C));
+  for (let C = LIMITS.classes[0]; C <= LIMITS.classes[1]; C += 1) classMenu.add(new Option(C, C));
   for (const preset of PRESETS) {
     const button = document.createElement("button");
     button.type = "button";
@@ -265,7 +265,7 @@ export function mount(root, { initial, address = false, chapters = false }) {
       });
     }
     setSlider(slider, Math.log10(state.T), String(state.T));
-    classes.value = state.z.length;
+    classMenu.value = state.z.length;
     const shown = compute(state);
     drawCharts(shown);
     find(".sg-probabilities").innerHTML = probabilityTable(shown);
@@ -298,8 +298,8 @@ export function mount(root, { initial, address = false, chapters = false }) {
     const T = Number((10 ** Number(slider.value)).toPrecision(3));
     change({ ...state, T });
   });
-  classes.addEventListener("change", () => {
-    const resized = (values) => Array.from({ length: Number(classes.value) }, (_, i) => values[i] ?? 0);
+  classMenu.addEventListener("change", () => {
+    const resized = (values) => Array.from({ length: Number(classMenu.value) }, (_, i) => values[i] ?? 0);
     change({ z: resized(state.z), v: resized(state.v), T: state.T });
   });
   const typedTemperature = slider.nextElementSibling;

@@ -119,7 +119,7 @@ ${number(value, x + bar / 2, below ? end + 16 : end - 7)}`);
       if (!grip) return;
       const size = (rect, left, top, wide, high) => {
         Object.entries({ x: left, y: top, width: wide, height: high })
-          .forEach(([name, number]) => rect.setAttribute(name, number));
+          .forEach(([name, pixels]) => rect.setAttribute(name, pixels));
       };
       const [column, touch, cap] = grip.children;
       size(column, x, 0, bar, PANEL_HEIGHT - 20);
