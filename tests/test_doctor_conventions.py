@@ -9,7 +9,12 @@ import pytest
 
 from softmax_gradients.doctor import diagnose
 from softmax_gradients.mistakes import MISTAKES
-from softmax_gradients.mistakes._steps import KINDS, SECOND_ARGUMENT, assemble
+from softmax_gradients.mistakes._steps import (
+    KINDS,
+    SECOND_ARGUMENT,
+    WITH_TEACHER,
+    assemble,
+)
 from tests.support.conventions import CONVENTIONS, STYLES, called, styled
 
 ACCEPTED = ("right", "convention")
@@ -65,6 +70,8 @@ def right_at(f, kind, convention, temperature, shape):
         s = rng.normal(size=shape)
     if convention == "probabilities":
         z = z - np.log(np.exp(z).sum(axis=1, keepdims=True))
+        if kind in WITH_TEACHER:  # both are handed over as probabilities
+            s = s - np.log(np.exp(s).sum(axis=1, keepdims=True))
     if convention == "a column":
         z, s = z[0], s[0]
     try:
