@@ -205,6 +205,18 @@ PROOFS = {
         "kl_temperature_gradient",
         "high_temperature_series",
         "high_temperature_gradient",
+        "softmax_vjp",
+        "log_softmax_vjp",
+        "smoothed_cross_entropy_gradient",
+        "weighted_cross_entropy_gradient",
+        "focal_loss_gradient",
+        "z_loss_gradient",
+        "soft_capped_gradient",
+        "contrastive_temperature_gradient",
+        "reinforce_gradient",
+        "attention_gradient",
+        "binary_cross_entropy_gradient",
+        "reverse_kl_gradient",
     )
 }
 
@@ -232,6 +244,14 @@ student_mean = over_classes(softmax(j) * LOGITS[j])
 target_mean = over_classes(TARGETS[j] * LOGITS[j])
 linear = PROOFS["weights_gradient"].claimed
 HARD_DELTA = KroneckerDelta(COLUMN, LABEL)
+epsilon = symbolic.SMOOTHING
+weighted_mean = over_classes(softmax(j) * symbolic.COTANGENT[j])
+slope_of_cap = 1 - sympy.tanh(symbolic.RAW_LOGITS[COLUMN] / symbolic.CAP) ** 2
+
+
+def over_features(values):
+    return Sum(symbolic.OUTPUT_COTANGENT[m] * values, (m, 0, FEATURES - 1))
+
 
 WRONG = {
     "diagonal only": ("softmax_jacobian", delta * q_i * (1 - q_i) / T),
@@ -299,6 +319,71 @@ WRONG = {
     "limit for second order": (
         "high_temperature_gradient",
         symbolic.high_temperature_gradient(1).claimed,
+    ),
+    "no minus in the pullback": (
+        "softmax_vjp",
+        q_k * (symbolic.COTANGENT[COLUMN] + weighted_mean) / T,
+    ),
+    "diagonal of the pullback": ("softmax_vjp", q_k * symbolic.COTANGENT[COLUMN] / T),
+    "sum of the cotangent lost": ("log_softmax_vjp", symbolic.COTANGENT[COLUMN] / T),
+    "softmax's pullback for log-softmax's": (
+        "log_softmax_vjp",
+        PROOFS["softmax_vjp"].claimed,
+    ),
+    "smoothing over C - 1": (
+        "smoothed_cross_entropy_gradient",
+        (q_k - (1 - epsilon) * HARD_DELTA - epsilon / (CLASSES - 1)) / T,
+    ),
+    "label without its share": (
+        "smoothed_cross_entropy_gradient",
+        (q_k - (1 - epsilon) * HARD_DELTA - epsilon / CLASSES * (1 - HARD_DELTA)) / T,
+    ),
+    "weights outside": (
+        "weighted_cross_entropy_gradient",
+        symbolic.CLASS_WEIGHTS[COLUMN] * (q_k * target_sum - TARGETS[COLUMN]) / T,
+    ),
+    "focal without the cross term": (
+        "focal_loss_gradient",
+        (1 - q_y) ** symbolic.FOCUSING * (q_k - HARD_DELTA) / T,
+    ),
+    "focal with the class's own factor": (
+        "focal_loss_gradient",
+        PROOFS["focal_loss_gradient"].claimed.subs(LABEL, COLUMN),
+    ),
+    "z-loss without the logarithm": ("z_loss_gradient", 2 * symbolic.PENALTY * q_k / T),
+    "z-loss without the two": (
+        "z_loss_gradient",
+        PROOFS["z_loss_gradient"].claimed / 2,
+    ),
+    "cap without its slope": (
+        "soft_capped_gradient",
+        PROOFS["soft_capped_gradient"].claimed / slope_of_cap,
+    ),
+    "slope at the label": (
+        "soft_capped_gradient",
+        PROOFS["soft_capped_gradient"].claimed
+        * slope_of_cap.subs(COLUMN, LABEL)
+        / slope_of_cap,
+    ),
+    "sign of dL/dtau": (
+        "contrastive_temperature_gradient",
+        -PROOFS["contrastive_temperature_gradient"].claimed,
+    ),
+    "sign of the advantage": (
+        "reinforce_gradient",
+        symbolic.ADVANTAGE * (HARD_DELTA - q_k) / T,
+    ),
+    "attention without the row's sum": (
+        "attention_gradient",
+        q_k * over_features(symbolic.VALUES[COLUMN, m]) / T,
+    ),
+    "softmax for the sigmoid": (
+        "binary_cross_entropy_gradient",
+        (q_k - TARGETS[COLUMN]) / T,
+    ),
+    "reversed divergence as q - p": (
+        "reverse_kl_gradient",
+        (q_k - softmax(COLUMN, TEACHER_LOGITS)) / T,
     ),
     "gradient not divided by T": (
         "high_temperature_gradient",
@@ -431,6 +516,183 @@ def test_series_misses_only_the_next_power(order):
     with mpmath.workdps(50):
         ratio = error(mpmath.mpf(10) ** 6) / error(2 * mpmath.mpf(10) ** 6)
     assert float(ratio) == pytest.approx(2 ** (order + 1), rel=1e-5)
+
+
+# --- the relatives, beside the derivatives of their definitions -----------------
+
+# None of these numbers is 0 or 1, no row of them is flat, and g does not sum to one.
+RELATIVE = {
+    "z": np.array([1.2, -0.7, 0.4, 2.1]),
+    "v": np.array([0.3, 1.4, -0.9, 0.6]),
+    "t": np.array([0.6, 0.1, 0.9, 0.4]),
+    "w": np.array([0.5, 2.0, 1.3, 0.8]),
+    "g": np.array([0.7, -1.1, 0.4, 1.9]),
+    "V": np.array(
+        [[0.2, -1.0, 0.6], [1.1, 0.3, -0.4], [-0.5, 0.9, 1.7], [0.8, -0.2, 0.1]]
+    ),
+    "G": np.array([0.9, -1.3, 0.5]),
+    "T": 1.7,
+    "y": 2,
+    "epsilon": 0.3,
+    "gamma": 2.5,
+    "a": 0.4,
+    "c": 3.0,
+    "A": -0.6,
+}
+SYMBOLS = [
+    LOGITS,
+    TEACHER_LOGITS,
+    TARGETS,
+    symbolic.CLASS_WEIGHTS,
+    symbolic.COTANGENT,
+    symbolic.VALUES,
+    symbolic.OUTPUT_COTANGENT,
+    T,
+    LABEL,
+    symbolic.SMOOTHING,
+    symbolic.FOCUSING,
+    symbolic.PENALTY,
+    symbolic.CAP,
+    symbolic.ADVANTAGE,
+]
+
+
+def plain_log_softmax(z, temperature=RELATIVE["T"]):
+    """Return log q by its definition, for complex logits too."""
+    return z / temperature - np.log(np.exp(z / temperature).sum())
+
+
+def plain_softplus(z):
+    """Return log(1 + e^(z/T)) for each entry."""
+    return np.log(1 + np.exp(z / RELATIVE["T"]))
+
+
+def relative(name):
+    return RELATIVE[name]
+
+
+def smoothed_targets():
+    targets = np.full(4, 0.3 / 4)
+    targets[2] += 0.7
+    return targets
+
+
+def attention_loss(z):
+    return relative("G") @ (np.exp(plain_log_softmax(z)) @ relative("V"))
+
+
+def reversed_divergence(z):
+    log_q = plain_log_softmax(z)
+    return (np.exp(log_q) * (log_q - plain_log_softmax(relative("v")))).sum()
+
+
+LOSSES = {
+    "softmax_vjp": lambda z: relative("g") @ np.exp(plain_log_softmax(z)),
+    "log_softmax_vjp": lambda z: relative("g") @ plain_log_softmax(z),
+    "smoothed_cross_entropy_gradient": lambda z: (
+        -smoothed_targets() @ plain_log_softmax(z)
+    ),
+    "weighted_cross_entropy_gradient": lambda z: (
+        -(relative("w") * relative("t")) @ plain_log_softmax(z)
+    ),
+    "focal_loss_gradient": lambda z: (
+        -((1 - np.exp(plain_log_softmax(z)[2])) ** 2.5) * plain_log_softmax(z)[2]
+    ),
+    "z_loss_gradient": lambda z: 0.4 * np.log(np.exp(z / 1.7).sum()) ** 2,
+    "soft_capped_gradient": lambda u: -plain_log_softmax(3.0 * np.tanh(u / 3.0))[2],
+    "reinforce_gradient": lambda z: 0.6 * plain_log_softmax(z)[2],
+    "attention_gradient": attention_loss,
+    "binary_cross_entropy_gradient": lambda z: (
+        plain_softplus(z) - relative("t") * z / 1.7
+    ).sum(),
+    "reverse_kl_gradient": reversed_divergence,
+}
+
+
+def relative_values(side, count=4):
+    """Return one side of a proof at every class k, or once."""
+    names = [CLASSES, FEATURES, COLUMN, *SYMBOLS]
+    # The raw logits stand in the place of the logits that they are capped to.
+    side = side.subs(symbolic.RAW_LOGITS, LOGITS)
+    function = sympy.lambdify(names, side)
+    return [function(4, 3, k, *RELATIVE.values()) for k in range(count)]
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_relatives_are_the_derivatives_of_their_losses(name):
+    measured = sg.complex_step(LOSSES[name], relative("z"))
+    assert abs(measured).min() > 1e-3
+    for side in PROOFS[name]:
+        np.testing.assert_allclose(relative_values(side), measured, rtol=1e-12)
+
+
+def test_the_contrastive_loss_falls_and_rises_with_its_temperature():
+    measured = sg.complex_step(
+        lambda tau: -plain_log_softmax(relative("z"), tau)[2], RELATIVE["T"]
+    )
+    for side in PROOFS["contrastive_temperature_gradient"]:
+        np.testing.assert_allclose(relative_values(side, 1), measured, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("name", "function"),
+    [("softmax_vjp", sg.softmax_vjp), ("log_softmax_vjp", sg.log_softmax_vjp)],
+)
+def test_pullbacks_match_numpy(name, function):
+    pulled = function(relative("z"), relative("g"), temperature=RELATIVE["T"])
+    for side in PROOFS[name]:
+        np.testing.assert_allclose(relative_values(side), pulled, rtol=1e-12)
+
+
+def test_options_of_the_cross_entropy_match_their_proofs():
+    options = {"temperature": RELATIVE["T"], "reduction": "sum"}
+    smoothed = sg.cross_entropy_gradient(
+        relative("z"), 2, label_smoothing=0.3, **options
+    )
+    weighted = sg.cross_entropy_gradient(
+        relative("z"), relative("t"), class_weights=relative("w"), **options
+    )
+    signed = sg.cross_entropy_gradient(
+        relative("z"), 2, sample_weights=-0.6, allow_negative_weights=True, **options
+    )
+    for name, gradient in [
+        ("smoothed_cross_entropy_gradient", smoothed),
+        ("weighted_cross_entropy_gradient", weighted),
+        ("reinforce_gradient", signed),
+    ]:
+        values = relative_values(PROOFS[name].claimed)
+        np.testing.assert_allclose(gradient, values, rtol=1e-12)
+
+
+SHIFTED = {"z_loss_gradient", "soft_capped_gradient", "binary_cross_entropy_gradient"}
+
+
+@pytest.mark.parametrize("name", [name for name in LOSSES if name not in SHIFTED])
+def test_entries_sum_to_zero_where_a_shift_changes_nothing(name):
+    # The sum over the features and that over the classes would have to change places.
+    if name != "attention_gradient":
+        assert symbolic.sum_over_classes(PROOFS[name].claimed) == 0
+    np.testing.assert_allclose(
+        sum(relative_values(PROOFS[name].claimed)), 0, atol=1e-15
+    )
+    shifted = LOSSES[name](relative("z") + 0.8)
+    np.testing.assert_allclose(shifted, LOSSES[name](relative("z")), rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", sorted(SHIFTED))
+def test_entries_do_not_sum_to_zero_where_a_shift_changes_the_loss(name):
+    assert symbolic.sum_over_classes(PROOFS[name].claimed) != 0
+    total = sum(relative_values(PROOFS[name].claimed))
+    slope = sg.complex_step(lambda b: LOSSES[name](relative("z") + b), 0.0)
+    np.testing.assert_allclose(total, slope, rtol=1e-12)
+    assert abs(total) > 1e-3
+
+
+def test_sum_over_classes_by_hand():
+    total = symbolic.sum_over_classes(LOGITS[ROW] * KroneckerDelta(ROW, LABEL), ROW)
+    assert total == LOGITS[LABEL]
+    assert symbolic.sum_over_classes(sympy.S.One) == CLASSES
+    assert symbolic.sum_over_classes(q_k) == 1
 
 
 # --- a given number of classes -------------------------------------------------

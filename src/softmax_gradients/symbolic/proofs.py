@@ -23,10 +23,10 @@ COLUMN: Final = Symbol("k", integer=True)
 LABEL: Final = Symbol("y", integer=True)
 FEATURE: Final = Symbol("a", integer=True)
 
-# Bound indices: renaming them changes nothing, so they stay private.
+# Bound indices: renaming them changes nothing, so the package does not export them.
 _INNER: Final = Symbol("l", integer=True)
-_OUTER: Final = Symbol("j", integer=True)
-_COORDINATE: Final = Symbol("c", integer=True)
+OUTER: Final = Symbol("j", integer=True)
+COORDINATE: Final = Symbol("c", integer=True)
 
 
 class Proof(NamedTuple):
@@ -49,12 +49,14 @@ class Proof(NamedTuple):
         return normal_form(self.derived - self.claimed)
 
 
-def _over_classes(summand: Expr, index: Symbol = _OUTER) -> Sum:
+def over_classes(summand: Expr, index: Symbol = OUTER) -> Sum:
+    """Return the sum over the classes of an expression written at the index."""
     return Sum(summand, (index, 0, CLASSES - 1))
 
 
-def _partition(logits: IndexedBase) -> Sum:
-    return _over_classes(sympy.exp(logits[_INNER] / TEMPERATURE), _INNER)
+def sum_of_exponentials(logits: IndexedBase) -> Sum:
+    """Return the denominator of softmax(z/T), where z are the `logits`."""
+    return over_classes(sympy.exp(logits[_INNER] / TEMPERATURE), _INNER)
 
 
 def softmax(index: Expr, logits: IndexedBase = LOGITS) -> Expr:
@@ -82,7 +84,7 @@ def softmax(index: Expr, logits: IndexedBase = LOGITS) -> Expr:
     >>> symbolic.softmax(symbolic.ROW)
     exp(z[i]/T)/Sum(exp(z[l]/T), (l, 0, C - 1))
     """
-    return sympy.exp(logits[index] / TEMPERATURE) / _partition(logits)
+    return sympy.exp(logits[index] / TEMPERATURE) / sum_of_exponentials(logits)
 
 
 def log_softmax(index: Expr, logits: IndexedBase = LOGITS) -> Expr:
@@ -110,7 +112,7 @@ def log_softmax(index: Expr, logits: IndexedBase = LOGITS) -> Expr:
     >>> symbolic.log_softmax(symbolic.ROW)
     -log(Sum(exp(z[l]/T), (l, 0, C - 1))) + z[i]/T
     """
-    return logits[index] / TEMPERATURE - sympy.log(_partition(logits))
+    return logits[index] / TEMPERATURE - sympy.log(sum_of_exponentials(logits))
 
 
 def softmax_jacobian() -> Proof:
@@ -162,7 +164,7 @@ def log_softmax_jacobian() -> Proof:
 
 
 def _cross_entropy() -> Expr:
-    return -_over_classes(TARGETS[_OUTER] * sympy.log(softmax(_OUTER)))
+    return -over_classes(TARGETS[OUTER] * sympy.log(softmax(OUTER)))
 
 
 def cross_entropy_gradient() -> Proof:
@@ -186,7 +188,7 @@ def cross_entropy_gradient() -> Proof:
     0
     """
     derived = _cross_entropy().diff(LOGITS[COLUMN])
-    target_sum = _over_classes(TARGETS[_OUTER])
+    target_sum = over_classes(TARGETS[OUTER])
     claimed = (softmax(COLUMN) * target_sum - TARGETS[COLUMN]) / TEMPERATURE
     return Proof(derived, claimed)
 
@@ -237,7 +239,7 @@ def cross_entropy_hessian() -> Proof:
     0
     """
     derived = _cross_entropy().diff(LOGITS[COLUMN]).diff(LOGITS[ROW])
-    target_sum = _over_classes(TARGETS[_OUTER])
+    target_sum = over_classes(TARGETS[OUTER])
     bracket = KroneckerDelta(ROW, COLUMN) - softmax(COLUMN)
     return Proof(derived, softmax(ROW) * bracket * target_sum / TEMPERATURE**2)
 
@@ -250,8 +252,8 @@ def _at_linear_logits(expression: Expr) -> Expr:
 
     def linear(logit: Indexed) -> Expr:
         (index,) = logit.indices
-        product = WEIGHTS[index, _COORDINATE] * INPUTS[_COORDINATE]
-        return Sum(product, (_COORDINATE, 0, FEATURES - 1)) + BIAS[index]
+        product = WEIGHTS[index, COORDINATE] * INPUTS[COORDINATE]
+        return Sum(product, (COORDINATE, 0, FEATURES - 1)) + BIAS[index]
 
     return expression.replace(is_logit, linear)
 
@@ -311,7 +313,7 @@ def bias_gradient() -> Proof:
 
 def _expectation(values: Expr, logits: IndexedBase) -> Expr:
     """Return sum_j softmax(logits/T)_j values_j, `values` being written at index j."""
-    return _over_classes(softmax(_OUTER, logits) * values)
+    return over_classes(softmax(OUTER, logits) * values)
 
 
 def temperature_gradient() -> Proof:
@@ -334,9 +336,9 @@ def temperature_gradient() -> Proof:
     >>> symbolic.temperature_gradient().difference
     0
     """
-    target_mean = _over_classes(TARGETS[_OUTER] * LOGITS[_OUTER])
-    target_sum = _over_classes(TARGETS[_OUTER])
-    student_mean = _expectation(LOGITS[_OUTER], LOGITS)
+    target_mean = over_classes(TARGETS[OUTER] * LOGITS[OUTER])
+    target_sum = over_classes(TARGETS[OUTER])
+    student_mean = _expectation(LOGITS[OUTER], LOGITS)
     claimed = (target_mean - target_sum * student_mean) / TEMPERATURE**2
     return Proof(_cross_entropy().diff(TEMPERATURE), claimed)
 
@@ -364,9 +366,9 @@ def teacher_temperature_gradient() -> Proof:
     >>> symbolic.teacher_temperature_gradient().difference
     0
     """
-    loss = -_expectation(log_softmax(_OUTER), TEACHER_LOGITS)
-    teacher_mean = _expectation(LOGITS[_OUTER], TEACHER_LOGITS)
-    student_mean = _expectation(LOGITS[_OUTER], LOGITS)
+    loss = -_expectation(log_softmax(OUTER), TEACHER_LOGITS)
+    teacher_mean = _expectation(LOGITS[OUTER], TEACHER_LOGITS)
+    student_mean = _expectation(LOGITS[OUTER], LOGITS)
     claimed = (teacher_mean - student_mean) / TEMPERATURE**2
     claimed += _teacher_covariance(LOGITS) / TEMPERATURE**3
     return Proof(loss.diff(TEMPERATURE), claimed)
@@ -395,7 +397,7 @@ def kl_temperature_gradient() -> Proof:
     >>> symbolic.kl_temperature_gradient().difference
     0
     """
-    log_ratio = log_softmax(_OUTER, TEACHER_LOGITS) - log_softmax(_OUTER)
+    log_ratio = log_softmax(OUTER, TEACHER_LOGITS) - log_softmax(OUTER)
     loss = _expectation(log_ratio, TEACHER_LOGITS)
     variance = _teacher_covariance(TEACHER_LOGITS)
     claimed = teacher_temperature_gradient().claimed - variance / TEMPERATURE**3
@@ -404,7 +406,7 @@ def kl_temperature_gradient() -> Proof:
 
 def _teacher_covariance(values: IndexedBase) -> Expr:
     """Return Cov_p(v, values), where p = softmax(v/T)."""
-    teacher, other = TEACHER_LOGITS[_OUTER], values[_OUTER]
+    teacher, other = TEACHER_LOGITS[OUTER], values[OUTER]
     mean_of_product = _expectation(teacher * other, TEACHER_LOGITS)
     teacher_mean = _expectation(teacher, TEACHER_LOGITS)
     return mean_of_product - teacher_mean * _expectation(other, TEACHER_LOGITS)
@@ -455,8 +457,8 @@ def high_temperature_series(order: int = 2, logits: IndexedBase = LOGITS) -> Pro
         / (sympy.factorial(power) * TEMPERATURE**power)
         for power in range(order + 1)
     )
-    mean = _over_classes(logits[_OUTER]) / CLASSES
-    variance = _over_classes((logits[_OUTER] - mean) ** 2) / CLASSES
+    mean = over_classes(logits[OUTER]) / CLASSES
+    variance = over_classes((logits[OUTER] - mean) ** 2) / CLASSES
     centred = logits[ROW] - mean
     terms = [
         sympy.S.One,
