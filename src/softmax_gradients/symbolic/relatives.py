@@ -66,7 +66,7 @@ def sum_over_classes(expression: Expr, index: Symbol = COLUMN) -> Expr:
     """
     # A factor that is the same for all classes stays in one piece.
     constant, rest = expression.as_independent(index, as_Add=False)
-    return constant * normal_form(over_classes(rest, index))
+    return normal_form(constant * normal_form(over_classes(rest, index)))
 
 
 def softmax_vjp() -> Proof:
