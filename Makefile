@@ -10,6 +10,7 @@
 # make lab        JupyterLab on the chapters
 # make lint       ruff, mypy, and ESLint for the JavaScript
 # make pins       compile the pinned environments, requirements*.txt, from what is asked
+# make release-check  build the archive and the wheel, and check all that a release needs
 # make clean      remove what was built
 # make help       print these lines
 #
@@ -26,6 +27,7 @@ INSTALLED := $(VENV)/.installed
 SITE_INSTALLED := $(VENV)/.site-installed
 BUILD := $(BIN)/jupyter-book build --all -W -n --keep-going
 PEERS := .cache/peers
+RELEASE := .cache/release
 # Made from the pages, so gone when they are built anew.
 PDF := softmax-gradients.pdf
 NOTEBOOKS := $(wildcard book/*.ipynb)
@@ -37,8 +39,8 @@ MADE_OF := _config.yml _toc.yml pyproject.toml README.md LICENSE \
 	-not -path '*/__pycache__*' -not -path '*.egg-info*') \
 	$(wildcard .git/logs/HEAD)
 
-.PHONY: book preview check test peers site-test notebooks bench pdf lab lint pins clean \
-	help
+.PHONY: book preview check test peers site-test notebooks bench pdf lab lint pins \
+	release-check clean help
 .DEFAULT_GOAL := book
 
 # Everything is rebuilt: a warning of an unchanged page must fail again. If nothing has
@@ -112,6 +114,10 @@ pins: $(INSTALLED)
 		requirements-peers.in -o requirements-peers.txt $(UPGRADE)
 	$(COMPILE) --universal requirements-release.in -o requirements-release.txt $(UPGRADE)
 
+# For the tag of a release: make release-check TAG=v0.1.0
+release-check: $(RELEASE)/.installed
+	$(RELEASE)/$(notdir $(BIN))/python tools/release.py $(TAG)
+
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 
@@ -139,4 +145,9 @@ $(PEERS)/.installed: $(INSTALLED) requirements-peers.txt
 
 $(SITE_INSTALLED): $(INSTALLED) requirements-site.txt
 	$(BIN)/python -m pip install -qq --disable-pip-version-check -r requirements-site.txt
+	@touch $@
+
+$(RELEASE)/.installed: $(INSTALLED) requirements-release.txt
+	$(PYTHON) -m venv $(RELEASE)
+	$(RELEASE)/$(notdir $(BIN))/python -m pip install -qq --disable-pip-version-check -r requirements-release.txt
 	@touch $@
