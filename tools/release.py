@@ -27,7 +27,7 @@ SCHEMAS = {
     "citation-file-format": ["CITATION.cff"],
     "dependabot": [".github/dependabot.yml"],
     "github-issue-config": [".github/ISSUE_TEMPLATE/config.yml"],
-    "github-issue-forms": [".github/ISSUE_TEMPLATE/*.yml"],
+    "github-issue-forms": [".github/ISSUE_TEMPLATE/*-*.yml"],
     "github-workflows": [".github/workflows/*.yml"],
 }
 IMAGE_OR_LINK = re.compile(r"(!?)\[([^\]]*)\]\((?!https?:|#)([^)\s]+)\)")
@@ -50,7 +50,7 @@ def released(root=ROOT):
 def changes(root=ROOT):
     """Return what the changelog says of this version."""
     text = (root / "CHANGELOG.md").read_text("utf-8")
-    section = rf"^## {re.escape(version(root))} .*\n(.*?)(?=^## |\Z)"
+    section = rf"^## {re.escape(version(root))} [^\n]*\n(.*?)(?=^## |\Z)"
     return re.search(section, text, re.MULTILINE | re.DOTALL)[1].strip()
 
 
@@ -105,7 +105,7 @@ def git(*arguments):
 
 
 def run(*command, **settings):
-    print("$", *(Path(part).name for part in command[:3]), *command[3:], flush=True)
+    print("$", *(part.removeprefix(f"{ROOT}{os.sep}") for part in command), flush=True)
     subprocess.run(command, cwd=ROOT, check=True, **settings)
 
 
@@ -128,11 +128,9 @@ def build():
         if "Source" in found:
             text = absolute(readme.read_text("utf-8"), found["Source"], commit)
             readme.write_text(text, "utf-8")
-        run(
-            *(sys.executable, "-m", "build", "--outdir", str(DIST), str(tree)),
-            env={**os.environ, "SOURCE_DATE_EPOCH": time},
-            stdout=subprocess.DEVNULL,
-        )
+        program = [sys.executable, "-m", "build", "--outdir", str(DIST), str(tree)]
+        told = {**os.environ, "SOURCE_DATE_EPOCH": time}
+        run(*program, env=told, stdout=subprocess.DEVNULL)
 
 
 def check():
@@ -140,12 +138,9 @@ def check():
     files = sorted(map(str, DIST.iterdir()))
     run(sys.executable, "-m", "twine", "check", "--strict", *files)
     for schema, patterns in SCHEMAS.items():
-        paths = [path for pattern in patterns for path in sorted(ROOT.glob(pattern))]
-        named = [path for path in paths if "forms" not in schema or path.stem != "config"]
-        run(
-            *(sys.executable, "-m", "check_jsonschema", "--builtin-schema"),
-            *(f"vendor.{schema}", *map(str, named)),
-        )
+        paths = [str(path) for name in patterns for path in sorted(ROOT.glob(name))]
+        program = [sys.executable, "-m", "check_jsonschema", "--builtin-schema"]
+        run(*program, f"vendor.{schema}", *paths)
     run(sys.executable, str(ROOT / "tools" / "try_wheel.py"), str(DIST))
 
 

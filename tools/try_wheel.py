@@ -79,7 +79,7 @@ def run(*command, status=0, shows="", folder):
     )
     if done.returncode != status or shows not in done.stdout:
         sys.exit(f"{command}: status {done.returncode}\n{done.stdout}{done.stderr}")
-    print(done.stdout.strip().partition("\n")[0])
+    print(next(line for line in done.stdout.splitlines() if shows in line))
 
 
 def main():
@@ -93,7 +93,9 @@ def main():
         run(programs / "python", "-c", ALONE, folder=work)
         diagnose = [programs / "softmax-gradients", "diagnose", "--kind", "gradient"]
         run(*diagnose, "mine.py:right", shows="right", folder=work)
-        run(*diagnose, "mine.py:wrong", status=3, shows="diagonal-jacobian", folder=work)
+        run(
+            *diagnose, "mine.py:wrong", status=3, shows="diagonal-jacobian", folder=work
+        )
         programs = environment(Path(scratch, "all"), f"{wheel}[all]", "pytest")
         run(programs / "python", "-c", EXAMPLES, folder=work)
         pytest = [programs / "python", "-m", "pytest", "-q", "test_mine.py"]
