@@ -286,8 +286,8 @@ TOLD: dict[str, dict[str, tuple[str, str, str]]] = {
             "for the mean it lacks 1/N: missing-batch-mean",
         ),
         "none": (
-            "It returns one number a row, and does not reduce them.",
-            "one number a row is meant",
+            "It returns one number per row, and does not reduce them.",
+            "one number per row is meant",
             NO_NAME,
         ),
         "mean": (

@@ -41,9 +41,9 @@ ENTRIES = (
         title="The backward pass hands the incoming gradient on, unchanged",
         wrong=r"\frac{\partial L}{\partial z} = g",
         right=r"\frac{\partial L}{\partial z} = J^\top g",
-        giveaway="The result is g itself. It trains where the loss that follows "
-        "hands back q - t, which is the gradient by the logits already, and under no "
-        "other loss.",
+        giveaway="The result is g itself. It trains only if the loss that "
+        "follows hands back q - t, which is already the gradient with respect to the "
+        "logits.",
         page="jacobian-structure#the-gradient-of-the-cross-entropy-in-one-line",
         sources=(
             "pjreddie/darknet#96",
@@ -110,7 +110,8 @@ ENTRIES = (
         r"\text{ for every } g",
         right=r"J^\top g",
         giveaway="Twice the incoming gradient gives the same result. A loss layer "
-        "that does so is right only as the last layer, where one comes in.",
+        "that does so is right only as the last layer, where the incoming gradient "
+        "is 1.",
         page="jacobian-structure#products-without-the-matrix",
         sources=("dmlc/gluon-cv#1668", "apache/mxnet#3247"),
         kinds={

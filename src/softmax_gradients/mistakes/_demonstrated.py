@@ -330,9 +330,9 @@ ENTRIES = (
         wrong=r"(1 - q_y)^\gamma (q_i - [i = y])",
         right=r"\Bigl((1 - q_y)^\gamma - \gamma q_y (1 - q_y)^{\gamma - 1} "
         r"\log q_y\Bigr) (q_i - [i = y])",
-        giveaway="The weight depends on every logit, through q_y. Held constant, the "
-        "gradient is too short; differentiated for the labelled class alone, its "
-        "entries do not sum to zero.",
+        giveaway="The weight depends on every logit, through q_y. If it is held "
+        "constant, the gradient is too short; if it is differentiated only for the "
+        "labelled class, the entries do not sum to zero.",
         page="gradient-doctor#what-no-result-shows",
         sources=("unsky/focal-loss#1", "kuangliu/pytorch-retinanet#12"),
         demonstration=focal_gradients,

@@ -36,7 +36,7 @@ ENTRIES = (
         title="Only one of teacher and student is softened by T",
         wrong=r"\operatorname{softmax}(z/T) - \operatorname{softmax}(v)",
         right=r"\operatorname{softmax}(z/T) - \operatorname{softmax}(v/T)",
-        giveaway="The gradient at z = v should be zero and is not.",
+        giveaway="The gradient at z = v should be zero but is not.",
         page="distillation#the-temperature-on-one-side-only",
         sources=(
             "yuanli2333/Teacher-free-Knowledge-Distillation#24",
@@ -86,7 +86,7 @@ ENTRIES = (
     ),
     Mistake(
         slug="kl-log-target",
-        title="Log-probabilities are given as targets, unknown to the divergence",
+        title="Log-probabilities are given as targets, and the divergence is not told",
         wrong=r"\sum_j \log p_j\,(\log\log p_j - \log q_j)",
         right=r"\sum_j p_j (\log p_j - \log q_j)",
         giveaway="The loss is NaN, the logarithm of a negative number (0 in older "

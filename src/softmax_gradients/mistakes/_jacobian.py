@@ -53,7 +53,7 @@ ENTRIES = (
         title="Only the diagonal of softmax's Jacobian is used",
         wrong=r"\frac{\partial L}{\partial z_i} = -\frac{t_i(1 - q_i)}{T}",
         right=r"\frac{\partial L}{\partial z_i} = \frac{q_i \sum_j t_j - t_i}{T}",
-        giveaway="Each row should sum to zero and sums to -sum t (1 - q)/T; for a "
+        giveaway="Each row should sum to zero but sums to -sum t (1 - q)/T; for a "
         "class index only the entry of that class is not zero.",
         page="summation-mistake#the-step-that-fails",
         sources=(
@@ -85,7 +85,7 @@ ENTRIES = (
         wrong=r"\sum_j J_{ij} = \frac{q_i(1 - q_i)}{T}",
         right=r"\sum_j J_{ij} = 0",
         giveaway="The true row sums are all zero, since softmax does not see a "
-        "shift: a derivative that was summed holds nothing.",
+        "shift: a summed derivative says nothing.",
         page="summation-mistake#why-the-sums-are-zero-twice",
         sources=(),
         kinds={
@@ -95,7 +95,7 @@ ENTRIES = (
     ),
     Mistake(
         slug="zero-off-diagonal",
-        title="A probability is thought to depend on its own logit only",
+        title="A probability is thought to depend only on its own logit",
         wrong=r"\frac{\partial q_i}{\partial z_j} = 0 \text{ for } i \ne j",
         right=r"\frac{\partial q_i}{\partial z_j} = -\frac{q_i q_j}{T} \text{ for } "
         r"i \ne j",

@@ -143,7 +143,7 @@ ENTRIES = (
         title="The form for targets that sum to one is used for any targets",
         wrong=r"\frac{q - t}{T}",
         right=r"\frac{q \sum_j t_j - t}{T}",
-        giveaway="Targets of zero should give a gradient of zero and give q/T; a row "
+        giveaway="Targets of zero should give a gradient of zero but give q/T; a row "
         "sums to (1 - sum t)/T.",
         page="kronecker-delta#where-the-sum-of-the-targets-enters",
         right_if="your targets always sum to one",
@@ -168,7 +168,7 @@ ENTRIES = (
     ),
     Mistake(
         slug="gradient-wrt-probabilities",
-        title="The gradients by the probabilities and by the logits are mixed up",
+        title="The gradients for the probabilities and for the logits are mixed up",
         wrong=r"\frac{\partial L}{\partial z} = -\frac{t}{q} \quad\text{or}\quad "
         r"\frac{\partial L}{\partial z} = J\,(q - t)",
         right=r"\frac{\partial L}{\partial q} = -\frac{t}{q},\quad "

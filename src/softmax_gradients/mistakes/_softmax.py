@@ -247,8 +247,8 @@ ENTRIES = (
         title="One sum over the whole batch normalises every row",
         wrong=r"q_{ni} = \frac{e^{z_{ni}}}{\sum_m \sum_j e^{z_{mj}}}",
         right=r"q_{ni} = \frac{e^{z_{ni}}}{\sum_j e^{z_{nj}}}",
-        giveaway="All of q together sums to one: right for one row alone, and off "
-        "for two.",
+        giveaway="All of q together sums to one: right for a single row, and "
+        "wrong for two.",
         page="gradient-doctor#rows-columns-and-the-batch",
         right_if="you meant one row at a time",
         sources=(
@@ -369,7 +369,7 @@ ENTRIES = (
         r"\frac{\partial L}{\partial z_i} = \frac{e^{z_i/T} g_i}{T}",
         right=r"q_i = \frac{e^{z_i/T}}{\sum_j e^{z_j/T}},\quad "
         r"\frac{\partial L}{\partial z_i} = \frac{q_i (g_i - \langle q, g\rangle)}{T}",
-        giveaway="The rows do not sum to one, and a logit changes its own entry only.",
+        giveaway="The rows do not sum to one, and a logit changes only its own entry.",
         page="softmax-jacobian#softmax",
         sources=(),
         kinds={

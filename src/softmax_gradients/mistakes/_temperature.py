@@ -86,8 +86,8 @@ ENTRIES = (
         title="The factor 1/T is forgotten, or T altogether",
         wrong=r"q - t",
         right=r"\frac{q - t}{T}",
-        giveaway="Right at T = 1. Else T times too large, in the right direction; "
-        "where T is ignored altogether nothing changes with it.",
+        giveaway="Right at T = 1. Otherwise T times too large, in the right direction; "
+        "if T is ignored altogether, the result does not change with T.",
         page="temperature#where-the-temperature-goes-in-code",
         right_if="you meant one fixed temperature",
         sources=(
@@ -200,7 +200,7 @@ ENTRIES = (
         r"q_1 = \operatorname{softmax}(z)",
         right=r"J_T = \frac{\operatorname{diag}(q) - q q^\top}{T},\quad "
         r"q = \operatorname{softmax}(z/T)",
-        giveaway="T times the Jacobian should change with T, and does not.",
+        giveaway="T times the Jacobian should change with T but does not.",
         page="temperature#temp-jacobian",
         sources=(
             "RiazML/math-for-llms:05-Multivariate-Calculus/02-Jacobians-and-Hessians/notes.md",
@@ -211,12 +211,13 @@ ENTRIES = (
     ),
     Mistake(
         slug="temperature-gradient-sign",
-        title="The derivative of the loss by T has the opposite sign",
+        title="The derivative with respect to T has the opposite sign",
         wrong=r"\frac{\langle q, z\rangle \sum_j t_j - \langle t, z\rangle}{T^2}",
         right=r"\frac{\langle t, z\rangle - \langle q, z\rangle \sum_j t_j}{T^2}",
-        giveaway="A finite difference in T has the other sign. Descent goes down to "
-        "zero and past it from below the best T, and up without end from above. A "
-        "negative T alone proves nothing: steps with the right sign can reach one.",
+        giveaway="A finite difference in T has the other sign. Descent takes T "
+        "from below the best value down to zero and past it, and from above it up "
+        "without end. A negative T alone proves nothing: steps with the right sign "
+        "can reach one.",
         page="temperature#the-derivative-in-the-temperature-itself",
         sources=(),
         kinds={"temperature_gradient": (Steps(sign=-1.0),)},
