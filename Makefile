@@ -2,7 +2,8 @@
 # make preview    the site while it is written: what is saved is built and shown
 # make check      lint, and the tests of what has changed
 # make test       every test, and every notebook cell run again and compared
-# make peers      the tests that compare with PyTorch, JAX, SciPy and scikit-learn
+# make peers      the tests that compare with PyTorch, JAX, SciPy and scikit-learn, and
+#                 the chapter that needs JAX
 # make site-test  the site as it is deployed, tested in Chromium
 # make notebooks  run the notebooks in place
 # make bench      speed and accuracy, beside what a user would pick instead
@@ -30,7 +31,9 @@ PEERS := .cache/peers
 RELEASE := .cache/release
 # Made from the pages, so gone when they are built anew.
 PDF := softmax-gradients.pdf
-NOTEBOOKS := $(wildcard book/*.ipynb)
+# JAX is installed with the peers only.
+WITH_JAX := book/several-devices.ipynb
+NOTEBOOKS := $(filter-out $(WITH_JAX),$(wildcard book/*.ipynb))
 # What the site is made of. Folders too: a file may be gone. The last tells of commits,
 # which each page names.
 BUILT := _build/.built
@@ -62,12 +65,14 @@ check: lint
 # Apart from the notebooks: with --cov, nbval waits for coverage in each kernel. The
 # cells of a notebook stay together.
 test: $(INSTALLED)
+	@echo "$(WITH_JAX) needs JAX: make peers compares it."
 	$(BIN)/python -m pytest -n 2 --dist loadscope --nbval --nbval-current-env $(NOTEBOOKS)
 	$(BIN)/python -m pytest -n 2 --dist worksteal --cov
 
 # In an environment of its own: the peers are large. No test at all is a failure too.
 peers: $(PEERS)/.installed
 	$(PEERS)/$(notdir $(BIN))/python -m pytest -m peers
+	$(PEERS)/$(notdir $(BIN))/python -m pytest --nbval --nbval-current-env $(WITH_JAX)
 
 # Built apart, with an address and a repository, as pages.yml has them.
 site-test: export BOOK_BASE_URL = https://example.org/softmax-gradients/
@@ -79,6 +84,7 @@ site-test: $(SITE_INSTALLED)
 
 notebooks: $(INSTALLED)
 	$(BIN)/python tools/notebooks.py $(NOTEBOOKS)
+	@echo "$(WITH_JAX) needs JAX, as the CONTRIBUTING file says."
 
 # In an environment of its own: the peers are large.
 bench:

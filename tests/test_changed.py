@@ -43,6 +43,13 @@ def test_a_chapter_is_run_again():
     assert names(chosen) == {"test_notebooks.py"}
 
 
+def test_the_chapter_that_needs_jax_is_left_to_make_peers():
+    chosen, chapters, _ = changed.concerned([changed.WITH_JAX])
+    assert changed.WITH_JAX.exists()
+    assert not chapters
+    assert names(chosen) == {"test_notebooks.py"}
+
+
 def test_the_surveys_run_only_where_they_are_changed():
     chosen, _, left = changed.concerned([PACKAGE / "doctor" / "_search.py"])
     assert names(left) == set(changed.SURVEYS)

@@ -6,6 +6,7 @@ import inspect
 import pkgutil
 import re
 import shutil
+import tomllib
 from importlib import metadata
 from pathlib import Path
 
@@ -111,6 +112,14 @@ def test_the_distribution_asks_for_numpy_alone():
     always = [name for name in required if "extra ==" not in name]
     assert len(always) == 1
     assert re.match(r"numpy\b", always[0])
+
+
+def test_the_extra_for_several_devices_is_what_the_peers_have():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    jax, _ = project["optional-dependencies"]["devices"]
+    version = re.fullmatch(r"jax==([\d.]+)", jax)[1]
+    pinned = (ROOT / "requirements-peers.txt").read_text("utf-8")
+    assert re.search(rf"^jax=={re.escape(version)}\s", pinned, re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -46,6 +46,9 @@ def is_live(cell):
     return "no-live" not in cell["metadata"].get("tags", [])
 
 
+LIVE = [name for name in CHAPTERS if any(map(is_live, code_cells(name)))]
+
+
 class Chapter:
     """A chapter in the browser, and its cells by number, from 1."""
 
@@ -112,7 +115,7 @@ def chapter(watched):
     return lambda name=CHAPTERS[0], **options: Chapter(watched(**options), name)
 
 
-@pytest.mark.parametrize("name", CHAPTERS)
+@pytest.mark.parametrize("name", LIVE)
 def test_every_live_cell_gives_its_stored_output(chapter, name, record_property):
     cells = code_cells(name)
     opened = chapter(name)
@@ -129,6 +132,17 @@ def test_every_live_cell_gives_its_stored_output(chapter, name, record_property)
     for picture in opened.page.locator(".cell_output img").all():
         assert picture.get_attribute("src").startswith("data:image/png")
         assert len(picture.get_attribute("alt").split()) >= 5
+
+
+def test_a_page_of_stored_outputs_alone_has_no_buttons_and_says_why(watched):
+    (name,) = set(CHAPTERS) - set(LIVE)
+    opened = watched()
+    page = opened.open(f"book/{name}.html")
+    opened.settle()
+    assert page.locator("div.cell .cell_output").count() > 10
+    assert page.locator(".live-page, .live-bar, .live-note").count() == 0
+    assert not [url for url in opened.requests if "/live/" in url]
+    assert "JAX does not run in a browser" in page.locator("article").inner_text()
 
 
 def test_nothing_of_python_is_loaded_before_the_first_run(chapter):

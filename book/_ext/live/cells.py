@@ -4,8 +4,9 @@ A page with code cells gets a small script, which puts Run, Edit, Reset and Stop
 below each cell. What they need is loaded from this site, after the first press.
 
 A cell tagged `no-live` takes too long in a browser. It keeps its stored output and
-says why it has no buttons. Without the npm registry or the Python Package Index
-the pages are built without buttons.
+says why it has no buttons. A page whose cells are all tagged so, since they need a
+library that no browser has, gets no script; its text says why. Without the npm registry
+or the Python Package Index the pages are built without buttons.
 """
 
 from pathlib import Path
@@ -38,16 +39,25 @@ def prepare(app):
 
 
 def code_cells(doctree):
-    for node in doctree.findall(nodes.container):
-        if node.get("nb_element") == "cell_code":
-            yield node
+    """Return the code cells of a page, or none if none of them is live."""
+    cells = [
+        node
+        for node in doctree.findall(nodes.container)
+        if node.get("nb_element") == "cell_code"
+    ]
+    return cells if any(map(is_live, cells)) else []
+
+
+def is_live(cell):
+    return "tag_no-live" not in cell["classes"]
 
 
 def say_sizes(app, doctree, docname):
     """Say above the first cell of a page what its first Run loads."""
-    first = next(code_cells(doctree), None)
-    if first is None or app.live_version is None:
+    cells = code_cells(doctree)
+    if not cells or app.live_version is None:
         return
+    first = cells[0]
     (python, size), *later = app.live_sizes.items()
     rest = " and ".join(f"{name} ({size:.0f} MB)" for name, size in later)
     text = (
@@ -59,11 +69,11 @@ def say_sizes(app, doctree, docname):
 
 
 def add_buttons(app, pagename, templatename, context, doctree):
-    cells = list(code_cells(doctree)) if doctree is not None else []
+    cells = code_cells(doctree) if doctree is not None else []
     if not cells or app.live_version is None:
         return
-    slow = sum("tag_no-live" in cell["classes"] for cell in cells)
-    app.live_count[pagename] = (len(cells) - slow, slow)
+    live = sum(map(is_live, cells))
+    app.live_count[pagename] = (live, len(cells) - live)
     app.add_css_file("live/live-cells.css")
     app.add_js_file(
         "live/live-cells.js",
