@@ -47,6 +47,9 @@ BUNDLES = ("editor.mjs", "markdown.mjs")
 WRITTEN = (
     "live-cells.js",
     "live-cells.css",
+    "clinic.mjs",
+    "clinic.css",
+    "python.mjs",
     "worker.mjs",
     "live_backend.py",
     "live_helper.py",

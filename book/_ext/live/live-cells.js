@@ -48,81 +48,34 @@
     return once("katex", () => new Promise(load));
   }
 
-  /* Python */
-
-  // Before a file is asked for again, in milliseconds.
-  const PAUSES = [500, 2000];
+  /* Python, whose script comes with the first run */
 
   const python = {
-    worker: null,
-    waiting: new Map(),
-    count: 0,
+    engine: null,
+    stops: 0,
 
-    start() {
-      this.worker = new Worker(versioned("worker.mjs"), { type: "module" });
-      this.worker.onmessage = ({ data }) => {
-        const cell = this.waiting.get(data.id);
-        const { error, loading } = data;
-        if (data.kind === "progress") cell?.progress(data.text);
-        else if (data.kind === "output") cell?.output(data.output);
-        else if (data.lost) this.lose(error, loading);
-        else if (data.kind === "done") this.finish(data.id, { error, loading });
-      };
-      this.worker.onerror = (event) => {
-        event.preventDefault();
-        this.lose(event.message || "its script did not load", true);
-      };
-    },
-
-    // The next run starts a new one.
-    lose(why, loading) {
-      const text = `Python was lost, with all variables. Run starts it anew.\n${why}`;
-      this.stop({ error: loading ? why : text, loading });
-    },
-
-    ask(request, handlers) {
-      if (!this.worker) this.start();
-      const id = ++this.count;
-      return new Promise((done) => {
-        this.waiting.set(id, { ...handlers, done });
-        this.worker.postMessage({ ...request, id });
-      });
-    },
-
-    // A file that does not come is asked for again, after a pause.
     async run(request, handlers) {
-      for (const [attempt, pause] of PAUSES.entries()) {
-        const result = await this.ask(request, handlers);
-        if (!result.error || !result.loading) return result;
-        this.stopped = false;
-        handlers.progress(
-          `A file did not come. Trying again, ${attempt + 2} of ${PAUSES.length + 1}`,
-        );
-        await new Promise((resolve) => setTimeout(resolve, pause));
-        if (this.stopped) return { stopped: true };
+      const before = this.stops;
+      try {
+        const { createPython } = await loadModule("python.mjs");
+        this.engine ??= createPython(versioned("worker.mjs"), { press: "Run", forget });
+      } catch (reason) {
+        return { error: `The script that runs Python did not come.\n${reason.message}` };
       }
-      const result = await this.ask(request, handlers);
-      if (!result.error || !result.loading) return result;
-      const why =
-        "A file that Python needs did not come, in three attempts. The connection may " +
-        "be down, or the site busy. Run tries again; no reload is needed.";
-      return { ...result, error: `${why}\n${result.error}` };
+      if (this.stops > before) return { stopped: true };
+      return this.engine.run(request, handlers);
     },
 
-    finish(id, result) {
-      const cell = this.waiting.get(id);
-      this.waiting.delete(id);
-      cell?.done(result);
-    },
-
-    stop(result) {
-      this.stopped = true;
-      for (const cell of cells) cell.ran = null;
-      this.worker?.terminate();
-      this.worker = null;
-      for (const id of [...this.waiting.keys()]) this.finish(id, result);
+    stop() {
+      this.stops += 1;
+      this.engine?.stop({ stopped: true });
     },
   };
+
+  // Variables are gone: no cell has run.
+  function forget() {
+    for (const cell of cells) cell.ran = null;
+  }
 
   /* Outputs, in the mark-up of the stored ones */
 
@@ -537,7 +490,7 @@
 
   function stop() {
     for (const cell of queue.splice(1)) cell.status.textContent = "";
-    python.stop({ stopped: true });
+    python.stop();
   }
 
   /* The bar of the page, above its first cell */

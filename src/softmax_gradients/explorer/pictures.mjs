@@ -25,7 +25,7 @@ function element(name, attributes = {}, ...children) {
 // ---- Bars ---------------------------------------------------------------------
 
 // A chart with one group of bars for each class. Each series has a `look` (solid,
-// dashed or plain) and, if its bars can be moved, `move(i, value)`; one that keys move
+// dashed, plain or wrong) and, if its bars can be moved, `move(i, value)`; one that keys move
 // too has a `name(i)`, a `step` and a `reach`. The elements that hold a pointer or the
 // focus stay; the rest is drawn anew for each state.
 export class BarChart {
@@ -94,9 +94,9 @@ export class BarChart {
   }
 
   // `arrows` has for each class where an arrow begins and how far it goes, in the
-  // units of the bars.
-  draw(values, { arrows = [], said = short, lowest, highest } = {}) {
-    if (highest) Object.assign(this, { low: lowest, high: highest });
+  // units of the bars; `printed` gives the number at a bar, `labels` what is below.
+  draw(values, { arrows = [], said = short, printed = short, labels, lowest, highest } = {}) {
+    if (highest !== undefined) Object.assign(this, { low: lowest, high: highest });
     this.values = values;
     const width = this.svg.clientWidth || 200;
     this.svg.setAttribute("viewBox", `0 0 ${width} ${PANEL_HEIGHT}`);
@@ -108,13 +108,13 @@ export class BarChart {
     const parts = [];
     // Below 18 pixels a number would cover those beside it.
     const number = (value, x, y) => (bar < 18 ? "" :
-      `<text class="sg-number" style="font-size:${bar < 29 ? 11 : 13}px" x="${x}" y="${y}" text-anchor="middle">${short(value)}</text>`);
+      `<text class="sg-number" style="font-size:${bar < 29 ? 11 : 13}px" x="${x}" y="${y}" text-anchor="middle">${value}</text>`);
     values.forEach((series, k) => series.forEach((value, i) => {
       const x = i * slot + start + k * bar;
       const [zero, end] = [this.y(0), this.y(clamp(value, [this.low, this.high]))];
       const below = value < 0;
       parts.push(`<rect class="sg-bar-${this.series[k].look}" x="${x + 1}" width="${bar - 2}" y="${Math.min(zero, end)}" height="${Math.abs(zero - end)}"/>
-${number(value, x + bar / 2, below ? end + 16 : end - 7)}`);
+${number(printed(value, i, k), x + bar / 2, below ? end + 16 : end - 7)}`);
       const grip = this.grips[k][i];
       if (!grip) return;
       const size = (rect, left, top, wide, high) => {
@@ -142,7 +142,7 @@ ${number(value, x + bar / 2, below ? end + 16 : end - 7)}`);
     });
     parts.push(`<line class="sg-axis" x1="0" x2="${width}" y1="${this.y(0)}" y2="${this.y(0)}"/>`);
     for (let i = 0; i < classes; i += 1) {
-      parts.push(`<text x="${i * slot + start + (bar * values.length) / 2}" y="${PANEL_HEIGHT - 4}" text-anchor="middle">${i}</text>`);
+      parts.push(`<text x="${i * slot + start + (bar * values.length) / 2}" y="${PANEL_HEIGHT - 4}" text-anchor="middle">${labels?.[i] ?? i}</text>`);
     }
     this.drawn.innerHTML = parts.join("");
   }
