@@ -12,6 +12,7 @@
 # make lint       ruff, mypy, and ESLint for the JavaScript
 # make pins       compile the pinned environments, requirements*.txt, from what is asked
 # make release-check  build the archive and the wheel, and check all that a release needs
+# make jupyter-book-2  count what stands between the book and Jupyter Book 2
 # make clean      remove what was built
 # make help       print these lines
 #
@@ -43,7 +44,7 @@ MADE_OF := _config.yml _toc.yml pyproject.toml README.md LICENSE \
 	$(wildcard .git/logs/HEAD)
 
 .PHONY: book preview check test peers site-test notebooks bench pdf lab lint pins \
-	release-check clean help
+	release-check jupyter-book-2 clean help
 .DEFAULT_GOAL := book
 
 # Everything is rebuilt: a warning of an unchanged page must fail again. If nothing has
@@ -123,6 +124,13 @@ pins: $(INSTALLED)
 # For the tag of a release: make release-check TAG=v0.1.0
 release-check: $(RELEASE)/.installed
 	$(RELEASE)/$(notdir $(BIN))/python tools/release.py $(TAG)
+
+# With FLAGS=--html it fetches its theme, and builds the site.
+JUPYTER_BOOK_2 := .cache/jupyter-book-2
+jupyter-book-2: $(INSTALLED)
+	$(PYTHON) -m venv $(JUPYTER_BOOK_2)
+	$(JUPYTER_BOOK_2)/$(notdir $(BIN))/python -m pip install -qq jupyter-book==2.1.7
+	$(BIN)/python tools/jupyter_book_2.py $(JUPYTER_BOOK_2)/$(notdir $(BIN))/jupyter-book $(FLAGS)
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
