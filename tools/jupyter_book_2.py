@@ -116,8 +116,10 @@ def main():
         print("\n| parts | kind |\n| ---: | --- |")
         for name, number in parts(tree / "_build/site/content").items():
             print(f"| {number} | {name} |")
-        return built.returncode
+        made = "html/index.html" if given.html else "site/content/index.json"
+        if not (tree / "_build" / made).is_file():
+            sys.exit(f"Nothing was built:\n{built.stdout}{built.stderr}")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
