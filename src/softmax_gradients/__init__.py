@@ -62,6 +62,7 @@ from .linear import (
 if TYPE_CHECKING:  # at run time, __getattr__ below imports these
     from .doctor import assert_correct, diagnose
     from .mistakes import MISTAKES
+    from .shards import assert_shard_invariant
 
 __version__ = "0.1.0"
 
@@ -73,6 +74,7 @@ __all__ = [
     "Reliability",
     "TaylorTest",
     "assert_correct",
+    "assert_shard_invariant",
     "compare",
     "complex_step",
     "convert_epsilon",
@@ -117,6 +119,7 @@ MODULES_ON_FIRST_USE = ("plots", "symbolic")
 NAMES_ON_FIRST_USE = {
     "MISTAKES": "mistakes",
     "assert_correct": "doctor",
+    "assert_shard_invariant": "shards",
     "diagnose": "doctor",
 }
 
