@@ -1,6 +1,10 @@
 """The methods that the benchmarks compare give the same loss and gradient."""
 
+import json
+from pathlib import Path
+
 import accuracy
+import larger
 import mpmath
 import numpy as np
 import pytest
@@ -58,3 +62,29 @@ def test_an_error_is_counted_in_units_in_the_last_place():
 def test_versions_name_the_package_itself():
     assert versions()["softmax-gradients"] == sg.__version__
     assert versions()["numpy"] == np.__version__
+
+
+def test_all_ways_through_a_linear_layer_compute_the_same():
+    problem = larger.problem(9, 30)
+    ways = [run(*problem) for run in larger.METHODS.values()]
+    ways.append(larger.by_chunks(*problem, chunk_rows=2))
+    for results in ways[1:]:
+        for ours, expected in zip(results, ways[0], strict=True):
+            np.testing.assert_allclose(ours, expected, rtol=1e-11, atol=1e-15)
+
+
+def test_the_measured_memory_and_time_are_those_that_are_claimed():
+    """In the committed file: a tenth of the memory, and 1.2 times the time."""
+    path = Path(sg.__file__).parent / "data" / "larger.json"
+    stored = json.loads(path.read_text("utf-8"))
+    measured = {
+        (each["method"], each["rows"], each["classes"], each["chunk_rows"]): each
+        for each in stored["results"]
+    }
+    assert set(measured) == set(larger.cases())
+    shape = (larger.ROWS, larger.CLASSES, None)
+    ours = measured[(larger.BY_CHUNKS, *shape)]
+    for method in ("NumPy", "NumPy, in place"):
+        dense = measured[(method, *shape)]
+        assert ours["peak_bytes"] <= dense["peak_bytes"] / 10
+        assert ours["seconds"] <= 1.2 * dense["seconds"]

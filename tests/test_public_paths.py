@@ -781,7 +781,13 @@ APART = {
     "finite_difference",
     "taylor_test",
 }
-ELSEWHERE = {"assert_correct", "compare", "diagnose", "load_digits"}
+ELSEWHERE = {
+    "assert_correct",
+    "assert_shard_invariant",
+    "compare",
+    "diagnose",
+    "load_digits",
+}
 
 
 def test_no_public_function_is_forgotten():

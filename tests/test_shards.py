@@ -431,3 +431,239 @@ def test_each_fault_is_named(function, parts, seed):
     if where != "both":
         expected = dict.fromkeys(expected, "right") | {where: name}
     assert names(text) == expected
+
+
+def local_smoothing(chosen, *, own_total=False):
+    """Return the loss of NVIDIA/Megatron-LM#737: every part smooths by itself.
+
+    The loss is that of one part, by its number, or the mean of all of them.
+    """
+
+    def loss(shards, labels, epsilon=0.2):
+        peak, total = pair(shards)
+        log_total = (peak + np.log(total))[:, None]
+        log_q = [shard - log_total for shard in shards]
+        target, losses, gradients = np.zeros(len(labels)), [], []
+        for each, (rows, local) in zip(log_q, at_labels(shards, labels), strict=True):
+            target[rows] -= each[rows, local]
+        for each, (rows, local) in zip(log_q, at_labels(shards, labels), strict=True):
+            losses.append((1 - epsilon) * target - epsilon * each.mean(axis=1))
+            gradient = np.exp(each)
+            if own_total:
+                gradient *= 1 - epsilon + epsilon * len(shards)
+            gradient[rows, local] -= 1 - epsilon
+            gradient -= epsilon / each.shape[1]
+            gradients.append(gradient / len(labels))
+        value = np.mean(losses) if chosen is None else np.mean(losses[chosen])
+        if own_total:
+            value = (
+                np.mean((1 - epsilon) * target)
+                - sum(epsilon * each.mean(axis=1) for each in log_q).mean()
+            )
+        return value, gradients
+
+    return loss
+
+
+def local_smoothing_over_the_others(shards, labels, epsilon=0.2):
+    """Spread eps over the part's other classes, as Megatron-LM does."""
+    peak, total = pair(shards)
+    log_total = (peak + np.log(total))[:, None]
+    target, gradients, value = np.zeros(len(labels)), [], None
+    for shard, (rows, local) in zip(shards, at_labels(shards, labels), strict=True):
+        target[rows] -= (shard - log_total)[rows, local]
+    for shard, (rows, local) in zip(shards, at_labels(shards, labels), strict=True):
+        size = shard.shape[1]
+        share = epsilon * size / (size - 1)
+        if value is None:
+            mean = (shard - log_total).mean(axis=1)
+            value = np.mean((1 - share) * target - share * mean)
+        gradient = np.exp(shard - log_total)
+        gradient[rows, local] -= 1 - share
+        gradient -= share / size
+        gradients.append(gradient / len(labels))
+    return value, gradients
+
+
+@pytest.mark.parametrize(
+    "function",
+    [local_smoothing(0), local_smoothing(-1), local_smoothing(None)],
+)
+def test_smoothing_by_the_part_is_named(function):
+    text = message(function, label_smoothing=0.2)
+    assert set(names(text).values()) == {"local vocabulary in the smoothing"}
+    assert text.startswith("loss depends on how the classes are split.")
+    text = message(local_smoothing(0, own_total=True), label_smoothing=0.2)
+    assert set(names(text).values()) == {"local vocabulary in the smoothing"}
+
+
+def test_smoothing_over_the_others_of_a_part_is_named():
+    """One class a part has no others: the division by zero is told of as well."""
+    options = {"label_smoothing": 0.2, "convention": "others"}
+    text = message(local_smoothing_over_the_others, **options)
+    assert set(names(text).values()) == {"local vocabulary in the smoothing"}
+    assert "it raises ZeroDivisionError: float division by zero" in text
+
+
+def test_other_faults_are_named_beside_smoothing():
+    def summed(shards, labels):
+        value, gradients = smoothed(0.2, "uniform")(shards, labels)
+        return value, [len(shards) * gradient for gradient in gradients]
+
+    text = message(summed, label_smoothing=0.2)
+    assert names(text) == {"loss": "right", "gradient": "times the number of parts"}
+
+
+def test_a_local_sum_of_the_weights_is_named():
+    def loss(shards, weights):
+        value, _ = right_weights(shards, weights)
+        peak, total = pair(shards)
+        log_total = (peak + np.log(total))[:, None]
+        pieces = np.split(weights, starts_of(shards)[1:], axis=1)
+        return value, [
+            (t.sum(axis=1, keepdims=True) * np.exp(z - log_total) - t) / len(weights)
+            for z, t in zip(shards, pieces, strict=True)
+        ]
+
+    text = message(loss, targets="weights")
+    assert names(text)["loss"] == "right"
+    assert names(text)["gradient"] == "sum of the targets not shared"
+
+
+# Logits that are masked or large.
+
+
+def without_a_maximum(shards, labels):
+    total = sum(np.exp(shard).sum(axis=1) for shard in shards)
+    probs = [np.exp(shard) / total[:, None] for shard in shards]
+    return with_total(shards, labels, 0, total, probs)
+
+
+def nan_from_an_empty_part(shards, labels):
+    """Merge (m, s) pairs by e^(m - max), which is NaN for -inf minus -inf."""
+    peaks = [shard.max(axis=1) for shard in shards]
+    sums = [
+        np.exp(z - m[:, None]).sum(axis=1) for z, m in zip(shards, peaks, strict=True)
+    ]
+    peak = np.max(peaks, axis=0)
+    total = sum(s * np.exp(m - peak) for s, m in zip(sums, peaks, strict=True))
+    probs = [np.exp(shard - peak[:, None]) / total[:, None] for shard in shards]
+    return with_total(shards, labels, peak, total, probs)
+
+
+def test_what_fails_at_a_part_of_minus_infinity_is_told():
+    text = message(nan_from_an_empty_part)
+    assert "loss: wrong where a part is all -inf." in text
+    assert "gradient: wrong where a part is all -inf." in text
+    assert "With masked logits in parts of (3, 3)" in text
+    assert "yours nan, right" in text
+
+
+def test_what_overflows_is_told():
+    text = message(without_a_maximum)
+    assert "loss: wrong at large logits." in text
+    assert "gradient: wrong at large logits." in text
+    assert "With large logits in parts of (3," in text
+
+
+# What is not known, or does not run.
+
+
+def test_an_unknown_fault_has_its_worst_entry_shown():
+    def loss(shards, labels):
+        value, gradients = right(shards, labels)
+        if len(shards) == 3:
+            value += 0.25
+            gradients[1][2, 0] += 0.5
+        return value, gradients
+
+    text = message(loss, parts=[1, 3])
+    said = {"loss": "wrong, by no fault that is known here"}
+    assert names(text) == said | {"gradient": said["loss"]}
+    seen = text.splitlines()
+    assert "row 2, class 3: yours " in seen[4] or "row 2, class 1: yours" in seen[4]
+    for line in (seen[2], seen[4]):
+        yours, other = line.removesuffix(".").split("yours ")[1].split(", right ")
+        assert float(yours) - float(other) in (
+            pytest.approx(0.25, abs=1e-4),
+            pytest.approx(0.5, abs=1e-4),
+        )
+
+
+def test_what_is_wrong_for_one_part_is_told_from_a_split():
+    def loss(shards, labels):
+        value, gradients = right(shards, labels)
+        return value, [2 * gradient for gradient in gradients]
+
+    text = message(loss)
+    assert text.startswith("loss is wrong for one part already, before anything is sp")
+    assert names(text)["gradient"] == "wrong, by no fault that is known here"
+
+
+@pytest.mark.parametrize("reduction", ["sum", "none"])
+def test_another_reduction_is_told(reduction):
+    """A loss for each row has another shape than the mean."""
+    text = message(reduced(right, "sum"), reduction="mean")
+    assert (
+        names(text)["gradient"]
+        == "that of reduction='sum', which is not what was asked for"
+    )
+    text = message(right, reduction=reduction)
+    if reduction == "none":
+        assert "its loss has the shape (), not (5,)" in text
+    else:
+        assert names(text)["loss"].startswith("that of reduction='mean'")
+
+
+@pytest.mark.parametrize(
+    ("result", "said"),
+    [
+        (lambda z, y: 1.0, "it does not return a loss and a list of gradients"),
+        (lambda z, y: (1.0, 2.0), "it does not return a loss and a list of gradients"),
+        (
+            lambda z, y: (1.0, z[1:]),
+            r"its gradients have the shapes \[\], not \[\(5, 3",
+        ),
+        (lambda z, y: (y, z), r"its loss has the shape \(5,\), not \(\)"),
+        (lambda z, y: z[7], "it raises IndexError: list index out of range"),
+    ],
+)
+def test_a_result_of_another_form_is_told(result, said):
+    with pytest.raises(AssertionError, match=said):
+        check(result)
+
+
+def test_a_callable_without_a_name():
+    class Loss:
+        def __call__(self, shards, labels):
+            return summed_over_parts(shards, labels)
+
+    assert message(Loss()).startswith("The function depends on how the classes are")
+
+
+def test_whole_numbers_are_a_result_too():
+    text = message(lambda z, y: (0, [np.zeros(each.shape, int) for each in z]))
+    assert names(text)["loss"] == "wrong, by no fault that is known here"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"parts": []}, "parts must hold at least one number, got none"),
+        ({"parts": [0]}, "parts must be an integer of at least 1, got 0"),
+        ({"targets": "labels"}, "targets must be one of 'indices', 'weights', got 'la"),
+        ({"reduction": "batchmean"}, "reduction must be one of 'mean', 'sum', 'none'"),
+        ({"temperature": 0.0}, "temperature must be positive"),
+        ({"label_smoothing": 1.5}, "label_smoothing must be from 0 to 1, got 1.5"),
+        ({"convention": "all"}, "convention must be one of 'uniform', 'others'"),
+        ({"uneven": 1}, "uneven must be one of True, False, got 1"),
+        ({"seed": -1}, "seed must be an integer of at least 0, got -1"),
+        (
+            {"targets": "weights", "label_smoothing": 0.1},
+            "label_smoothing must be 0 for targets='weights'.* got 0.1",
+        ),
+    ],
+)
+def test_options_that_make_no_sense(options, said):
+    with pytest.raises(ValueError, match=said):
+        check(right, **options)

@@ -49,6 +49,8 @@ OPTIONS = {
     "direction",
     "bias",
     "chunk_rows",
+    "parts",
+    "label_smoothing",
 }
 FUNCTIONS = {
     name: getattr(sg, name)
