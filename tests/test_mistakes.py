@@ -178,6 +178,7 @@ def test_wrong_forms_by_their_formulas():
     rows = len(z)
     h = (q - t) / (q * (1 - q))
     q_g = sg.softmax(t)
+    sigma = np.exp(z / T) / (1 + np.exp(z / T))
     shifted = np.column_stack([np.zeros(rows), t[:, :3]])
     expected = {
         ("diagonal-jacobian", "gradient"): -t * (1 - q) / T / rows,
@@ -244,6 +245,17 @@ def test_wrong_forms_by_their_formulas():
         ),
         ("pass-through-backward", "vjp"): t,
         ("pass-through-backward", "log_softmax_vjp"): t,
+        ("softmax-and-log-softmax-backward", "vjp"): (
+            (t - q * t.sum(1, keepdims=True)) / T
+        ),
+        ("softmax-and-log-softmax-backward", "log_softmax_vjp"): (
+            q * (t - (q * t).sum(1, keepdims=True)) / T
+        ),
+        ("sigmoid-for-softmax", "softmax"): 1 / (1 + np.exp(-z / T)),
+        ("sigmoid-for-softmax", "loss"): (
+            -(t * np.log(sigma) + (1 - t) * np.log(1 - sigma)).sum() / rows
+        ),
+        ("sigmoid-for-softmax", "gradient"): (sigma - t) / T / rows,
         ("jacobian-of-the-input", "vjp"): (z * (t - (z * t).sum(1, keepdims=True)) / T),
         ("jacobian-of-the-input", "log_softmax_vjp"): (
             (t - z * t.sum(1, keepdims=True)) / T
@@ -294,6 +306,7 @@ def test_wrong_forms_by_their_formulas():
     ("slug", "loss", "gradient", "form"),
     [
         ("bce-over-softmax", 0, 0, 0),
+        ("sigmoid-for-softmax", 0, 0, 0),
         ("double-softmax", 0, 0, 0),
         ("double-softmax", 1, 2, 0),
         ("double-softmax", 2, 4, 0),
@@ -536,6 +549,64 @@ def test_the_shifted_forms_of_a_lost_exponential(slug):
         MISTAKES[slug].function("softmax", 1)(LOGITS),
         above / z.sum(1, keepdims=True),
     )
+
+
+def test_the_other_mixtures_of_two_backward_passes():
+    q, log_q = (
+        f(LOGITS, temperature=TEMPERATURE) for f in (sg.softmax, sg.log_softmax)
+    )
+    total, mean = OTHER.sum(1, keepdims=True), (log_q * OTHER).sum(1, keepdims=True)
+    slug = "softmax-and-log-softmax-backward"
+    for kind, form, core in [
+        ("vjp", 1, q * (OTHER - total)),
+        ("log_softmax_vjp", 1, OTHER - mean),
+        ("log_softmax_vjp", 2, OTHER + q),
+        ("log_softmax_vjp", 3, OTHER - q),
+    ]:
+        found = hand(slug, kind, form, second=OTHER)
+        np.testing.assert_allclose(found, core / TEMPERATURE, rtol=1e-12)
+    # After -log q_y the sum of the incoming gradient is -1, and g + q is q - e_y.
+    incoming = -np.eye(4)[[2, 0, 1]]
+    found = hand(slug, "log_softmax_vjp", 2, second=incoming)
+    right = sg.log_softmax_vjp(LOGITS, incoming, temperature=TEMPERATURE)
+    np.testing.assert_allclose(found, right, rtol=1e-12)
+
+
+def test_the_loss_of_sigmoids_without_its_other_half():
+    sigma = 1 / (1 + np.exp(-LOGITS / TEMPERATURE))
+    found = hand("sigmoid-for-softmax", "loss", 1, second=OTHER)
+    expected = -(OTHER * np.log(sigma)).sum() / len(LOGITS)
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_an_unchanged_gradient_may_be_divided_by_the_temperature():
+    for kind in ("vjp", "log_softmax_vjp"):
+        found = hand("pass-through-backward", kind, 1, second=OTHER)
+        np.testing.assert_allclose(found, OTHER / TEMPERATURE, rtol=1e-15)
+
+
+def test_the_mean_of_means_weights_rows_by_their_part():
+    shown = MISTAKES["mean-of-means"].demonstration()
+    right, wrong, mended = (
+        shown[name]
+        for name in (
+            "mean of five rows",
+            "mean of the parts' means",
+            "means weighted by 1/5 and 4/5",
+        )
+    )
+    assert mended == pytest.approx(right, rel=1e-14)
+    assert abs(wrong - right) > 0.1
+
+
+def test_weights_on_the_entries_are_no_gradient():
+    shown = MISTAKES["class-weights-on-entries"].demonstration()
+    right = shown["w_y (q - e_y)"]
+    assert right.sum() == pytest.approx(0, abs=1e-15)
+    assert abs(shown["sum of its entries"]) > 0.1
+    one = shown["derivative of entry 0 by logit 1"]
+    other = shown["derivative of entry 1 by logit 0"]
+    assert other == pytest.approx(3 * one)  # a Hessian would be symmetric
 
 
 def test_the_other_forms_of_wrong_arrays():

@@ -317,6 +317,22 @@ def naive_product(z, t):
 
 # Other code for the same mistakes.
 WRONG = [
+    ("softmax", lambda z: 1 / (1 + np.exp(-z)), {"sigmoid-for-softmax"}),
+    (
+        "gradient",
+        lambda z, t: (1 / (1 + np.exp(-z)) - t) / len(z),
+        {"sigmoid-for-softmax"},
+    ),
+    (
+        "vjp",
+        lambda z, g: g - q_of(z) * g.sum(axis=1, keepdims=True),
+        {"softmax-and-log-softmax-backward"},
+    ),
+    (
+        "log_softmax_vjp",
+        lambda z, g: q_of(z) * (g - (g * q_of(z)).sum(axis=1, keepdims=True)),
+        {"softmax-and-log-softmax-backward"},
+    ),
     ("gradient", diagonal_by_loops, {"diagonal-jacobian"}),
     ("gradient", diagonal_by_einsum, {"diagonal-jacobian"}),
     (
@@ -507,7 +523,6 @@ UNKNOWN = [
         lambda z: np.maximum(z, 0) / (1e-9 + np.maximum(z, 0).sum(1, keepdims=True)),
     ),
     ("softmax", lambda z, T: q_of(z, np.sqrt(T))),
-    ("softmax", lambda z: 1 / (1 + np.exp(-z))),
     ("softmax", lambda z: q_of(z)[:, ::-1]),
     ("jacobian", lambda z: np.stack([np.diag(q) - np.outer(q, q**2) for q in q_of(z)])),
     ("vjp", lambda z, g: q_of(z) * (g - g.mean(axis=1, keepdims=True))),

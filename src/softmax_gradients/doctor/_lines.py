@@ -48,6 +48,14 @@ WRONG_LINES: Mapping[str, Mapping[str, str]] = {
     "log-softmax-vjp-transposed": {
         "log_softmax_vjp": "(g - (q * g).sum(axis=-1, keepdims=True)) / T"
     },
+    "softmax-and-log-softmax-backward": {
+        "vjp": "(g - q * g.sum(axis=-1, keepdims=True)) / T",
+        "log_softmax_vjp": "q * (g - (q * g).sum(axis=-1, keepdims=True)) / T",
+    },
+    "sigmoid-for-softmax": {
+        "softmax": "1 / (1 + np.exp(-z / T))",
+        "gradient": "(1 / (1 + np.exp(-z / T)) - t) / (T * N)",
+    },
     "unnormalised-targets": {"gradient": "(q - t) / (T * N)"},
     "gradient-wrt-probabilities": {"gradient": "-t / q / N"},
     "missing-temperature": {

@@ -32,7 +32,13 @@ def of_the_first_row(x: Values) -> Array:
     return np.broadcast_to(first, x.cotangent.shape)
 
 
+def with_log_probs(x: Values) -> Array:
+    """Return g - <log q, g>: the dot product with the layer's own output."""
+    return x.cotangent - total(x.log_probs * x.cotangent)
+
+
 UNCHANGED = Steps(core=lambda x: x.cotangent, power=0)
+DIVIDED = Steps(core=lambda x: x.cotangent)
 NOTHING = Steps(core=lambda x: np.zeros_like(x.probs))
 
 ENTRIES = (
@@ -51,7 +57,36 @@ ENTRIES = (
             "hgpvision/darknet#32",
             "AlexeyAB/darknet#4332",
         ),
-        kinds={"vjp": (UNCHANGED,), "log_softmax_vjp": (UNCHANGED,)},
+        kinds={
+            "vjp": (UNCHANGED, DIVIDED),
+            "log_softmax_vjp": (UNCHANGED, DIVIDED),
+        },
+    ),
+    Mistake(
+        slug="softmax-and-log-softmax-backward",
+        title="The backward passes of softmax and log-softmax are mixed up",
+        wrong=r"\frac{g - q \sum_j g_j}{T} \text{ for softmax} "
+        r"\quad\text{or}\quad \frac{q \odot (g - \langle q, g\rangle)}{T} "
+        r"\quad\text{or}\quad \frac{g + q}{T} \text{ for log-softmax}",
+        right=r"\frac{q \odot (g - \langle q, g\rangle)}{T} "
+        r"\text{ for softmax}, \quad "
+        r"\frac{g - q \sum_j g_j}{T} \text{ for log-softmax}",
+        giveaway="Softmax has the dot product of g with q, log-softmax the plain sum "
+        "of g. With g = -e_y that sum is -1, and g + q, which leaves it out, is right.",
+        page="relatives#the-theorem",
+        sources=("mlpack/mlpack#2360", "uxlfoundation/oneDNN#616"),
+        kinds={
+            "vjp": (
+                Steps(core=lambda x: x.cotangent - x.probs * total(x.cotangent)),
+                Steps(core=lambda x: x.probs * (x.cotangent - total(x.cotangent))),
+            ),
+            "log_softmax_vjp": (
+                Steps(core=lambda x: jacobian_product(x.probs, x.cotangent)),
+                Steps(core=with_log_probs),
+                Steps(core=lambda x: x.cotangent + x.probs),
+                Steps(core=lambda x: x.cotangent - x.probs),
+            ),
+        },
     ),
     Mistake(
         slug="jacobian-of-the-input",

@@ -120,6 +120,23 @@ def weights_on_the_logits() -> dict[str, Any]:
     }
 
 
+def weights_on_the_entries() -> dict[str, Any]:
+    """Weight a gradient by the class of its row, or of each entry: label 1, w = 3."""
+    weights = np.array([1.0, 3.0, 2.0])
+    probs = softmax(LOGITS)
+    by_entry = weights * (probs - np.eye(3)[LABEL])
+    product = probs[0] * probs[1]
+    return {
+        "w_y (q - e_y)": cross_entropy_gradient(
+            LOGITS, LABEL, class_weights=weights, reduction="sum"
+        ),
+        "w (q - e_y), entry by entry": by_entry,
+        "sum of its entries": float(by_entry.sum()),
+        "derivative of entry 0 by logit 1": float(-weights[0] * product),
+        "derivative of entry 1 by logit 0": float(-weights[1] * product),
+    }
+
+
 def gradient_of_an_ignored_row() -> dict[str, Any]:
     """Differentiate the mean loss of one row by the logits of an ignored row."""
 
@@ -146,6 +163,20 @@ def mean_with_an_ignored_row() -> dict[str, Any]:
         "mean of the kept rows alone": float(
             cross_entropy([LOGITS, LOGITS], [LABEL, 2])
         ),
+    }
+
+
+def mean_of_two_means() -> dict[str, Any]:
+    """Average a batch of five rows at once, and as parts of one row and four."""
+    logits = [LOGITS, TEACHER_LOGITS, LOGITS, TEACHER_LOGITS, LOGITS]
+    labels = [2, LABEL, 0, LABEL, 0]
+    parts = [float(cross_entropy(logits[:1], labels[:1]))]
+    parts.append(float(cross_entropy(logits[1:], labels[1:])))
+    return {
+        "mean of five rows": float(cross_entropy(logits, labels)),
+        "mean of the parts' means": (parts[0] + parts[1]) / 2,
+        "means weighted by 1/5 and 4/5": (parts[0] + 4 * parts[1]) / 5,
+        "weight of the first row": [1 / 5, 1 / 2],
     }
 
 
@@ -323,6 +354,32 @@ ENTRIES = (
         page="gradient-doctor#what-no-result-shows",
         sources=("IBM/pytorch-seq2seq#125", "chainer/chainer#500"),
         demonstration=mean_with_an_ignored_row,
+    ),
+    Mistake(
+        slug="mean-of-means",
+        title="The means of a batch's parts are averaged, whatever their sizes",
+        wrong=r"\frac{1}{P}\sum_{p=1}^{P} \frac{1}{N_p}\sum_{n \in p} L_n",
+        right=r"\frac{\sum_p \sum_{n \in p} L_n}{\sum_p N_p}",
+        giveaway="A row of a small part weighs more than one of a large part. The "
+        "result changes with the way in which the batch is cut.",
+        page="what-the-mean-is-over#accumulation",
+        sources=(
+            "huggingface/transformers#24725",
+            "huggingface/transformers#34191",
+            "meta-pytorch/torchtune#1875",
+        ),
+        demonstration=mean_of_two_means,
+    ),
+    Mistake(
+        slug="class-weights-on-entries",
+        title="The class weights multiply the gradient entry by entry",
+        wrong=r"w_k\, (q_k - [k = y])",
+        right=r"w_y\, (q_k - [k = y])",
+        giveaway="The entries of the gradient no longer sum to zero. It is the "
+        "gradient of no function of the logits.",
+        page="relatives#class-weights",
+        sources=(),
+        demonstration=weights_on_the_entries,
     ),
     Mistake(
         slug="focal-loss-without-cross-terms",

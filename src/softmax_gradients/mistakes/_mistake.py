@@ -25,6 +25,8 @@ CHAPTERS = (
     "distillation-experiment",
     "curvature",
     "calibration",
+    "relatives",
+    "what-the-mean-is-over",
 )
 
 

@@ -185,6 +185,19 @@ TWICE = (
     Steps(softmax=twice_then_divided),
 )
 
+
+def sigmoids(scaled: Array, temperature: float) -> tuple[Array, Array]:
+    """Return a sigmoid of each class's own logit, and its logarithm."""
+    log_probs = -np.logaddexp(0, -scaled)
+    return np.exp(log_probs), log_probs
+
+
+def binary_losses_of_sigmoids(x: Values) -> Array:
+    """Return the sum over the classes of log(1 + e^(z/T)) - t z/T."""
+    scaled = x.logits / x.temperature
+    return (np.logaddexp(0, scaled) - x.targets * scaled).sum(axis=-1)
+
+
 ENTRIES = (
     Mistake(
         slug="double-softmax",
@@ -334,6 +347,38 @@ ENTRIES = (
         ),
         kinds=in_every_kind(shifted_by_global_maximum),
         numerical=True,
+    ),
+    Mistake(
+        slug="sigmoid-for-softmax",
+        title="Each class has a sigmoid of its own where a softmax is meant",
+        wrong=r"\sigma(z_k/T) = \frac{1}{1 + e^{-z_k/T}}, \quad "
+        r"\frac{\partial L}{\partial z} = \frac{\sigma(z/T) - t}{T}",
+        right=r"q_k = \frac{e^{z_k/T}}{\sum_j e^{z_j/T}}, \quad "
+        r"\frac{\partial L}{\partial z} = \frac{q - t}{T}",
+        giveaway="The probabilities of a row do not sum to one, and the entries of its "
+        "gradient do not sum to zero. Where a row may have several labels that is "
+        "right, and the loss is the sum of the binary cross-entropies.",
+        page="relatives#sigmoid",
+        right_if="your classes do not exclude one another, as with several labels "
+        "a row",
+        sources=(
+            "hunkim/DeepLearningZeroToAll#51",
+            "younggns/comparative-abusive-lang#1",
+        ),
+        kinds={
+            "softmax": (Steps(softmax=sigmoids),),
+            "loss": (
+                Steps(core=binary_losses_of_sigmoids),
+                Steps(softmax=sigmoids),
+            ),
+            "gradient": (Steps(softmax=sigmoids, core=lambda x: x.probs - x.targets),),
+        },
+        forms={
+            "loss": (
+                "the binary cross-entropies of the sigmoids",
+                "the logarithm of the labelled class's sigmoid alone",
+            ),
+        },
     ),
     Mistake(
         slug="missing-exponential",
