@@ -446,6 +446,34 @@ def test_float32_differences_get_worse_as_the_step_shrinks():
     assert double < 1e-9
 
 
+def test_split_classes_by_hand():
+    """q = [0.1, 0.2, 0.3, 0.4] in two parts of two classes, y = 1."""
+    gradient = [0.1, -0.8, 0.3, 0.4]
+    once, twice = shown("times-the-parts").values()
+    np.testing.assert_allclose(once, gradient)
+    np.testing.assert_allclose(twice, [0.2, -1.6, 0.6, 0.8])
+    right, first, second, whole, by_part = shown("local-vocabulary").values()
+    assert right == pytest.approx(0.8 * np.log(5) - 0.05 * np.log(0.0024))
+    assert first == pytest.approx(0.8 * np.log(5) - 0.1 * np.log(0.02))
+    assert second == pytest.approx(0.8 * np.log(5) - 0.1 * np.log(0.12))
+    np.testing.assert_allclose(whole, [0.05, -0.65, 0.25, 0.35])
+    np.testing.assert_allclose(by_part, [0, -0.7, 0.2, 0.3], atol=1e-15)
+    loss, larger, difference, total = shown("gathered-logits").values()
+    assert (loss, larger, total) == pytest.approx((np.log(5), np.log(10), 0.5))
+    assert larger - loss == pytest.approx(difference)
+    found, kept, sums = shown("no-gradient-without-the-target").values()
+    np.testing.assert_allclose(found, gradient)
+    np.testing.assert_allclose(kept, [0.1, -0.8, 0, 0])
+    assert sums == pytest.approx((0, -0.7))
+
+
+def test_row_weights_after_the_sum_by_hand():
+    """g = [0.1, -0.8, 0.3, 0.4] and [-0.6, 0.3, 0.2, 0.1], x = 1 and 2, v = 1 and 3."""
+    inside, after = shown("row-weights-after-the-sum").values()
+    np.testing.assert_allclose(inside, [-3.5, 1.0, 1.5, 1.0])
+    np.testing.assert_allclose(after, [-1.1, -0.2, 0.7, 0.6])
+
+
 def test_a_lost_axis_in_the_backward_pass():
     """Laid along the classes, row i's product is subtracted in column i."""
     z, g = LOGITS[:, :3], OTHER[:, :3]

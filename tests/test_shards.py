@@ -1,9 +1,13 @@
 """Split losses that are right are passed, and the fault of each wrong one is named."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import softmax_gradients as sg
+from softmax_gradients._shard_faults import Problem, faults
+from softmax_gradients.mistakes import MISTAKES
 
 check = sg.assert_shard_invariant
 
@@ -413,6 +417,8 @@ def names(text):
         of, colon, rest = line.partition(": ")
         if colon and of in ("loss", "gradient"):
             said[of] = rest.partition(".")[0]
+    if said.get("gradient") == "the same":
+        said["gradient"] = said["loss"]
     return said
 
 
@@ -567,6 +573,25 @@ def test_what_overflows_is_told():
 
 
 # What is not known, or does not run.
+
+
+def test_a_fault_in_the_catalogue_is_linked():
+    for problem in (EXAMPLE, replace(EXAMPLE, labels=None)):
+        entries = {fault.entry for fault in faults(problem)} - {""}
+        assert entries <= set(MISTAKES)
+    text = message(summed_over_parts)
+    assert "mistakes#times-the-parts." in text.replace(".html", "")
+
+
+EXAMPLE = Problem(
+    logits=np.zeros((2, 3)),
+    sizes=(1, 2),
+    labels=np.array([0, 2]),
+    targets=np.eye(3)[[0, 2]],
+    temperature=1.0,
+    epsilon=0.1,
+    convention="uniform",
+)
 
 
 def test_an_unknown_fault_has_its_worst_entry_shown():

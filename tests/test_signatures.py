@@ -50,7 +50,6 @@ OPTIONS = {
     "bias",
     "chunk_rows",
     "parts",
-    "label_smoothing",
 }
 FUNCTIONS = {
     name: getattr(sg, name)

@@ -140,6 +140,7 @@ def assert_shard_invariant(
     Traceback (most recent call last):
         ...
     AssertionError: summed_loss depends on how the classes are split.
+    loss: right.
     gradient: times the number of parts. ...
     """
     check_choice(targets, ("indices", "weights"), "targets")
@@ -347,11 +348,14 @@ def told(answers: list[Answer]) -> list[str]:
         lines = ["is wrong for one part already, before anything is split."]
     elif errors and all(answer.ok for answer in ran):
         lines = ["does not take every split."]
+    said: list[str] = []
     for of in ("loss", "gradient"):
         wrong = [answer for answer in ran if not answer.is_right(of)]
         if wrong:
-            lines.append(f"{of}: {explained(of, ran)}")
-            lines.append(f"  {worst(of, wrong)}")
+            finding = explained(of, ran)
+            again = "the same." if finding in said else finding
+            said.append(finding)
+            lines += [f"{of}: {again}", f"  {worst(of, wrong)}"]
         elif ran:
             lines.append(f"{of}: right.")
     if errors:
@@ -415,9 +419,15 @@ def fails_at(of: str, answers: list[Answer]) -> str:
 
 
 def worst(of: str, wrong: list[Answer]) -> str:
-    """Return the entry that is furthest off, with both numbers."""
+    """Return the entry that is furthest off, in the smallest problem that shows it."""
     wrong = [each for each in wrong if each.kind == ORDINARY] or wrong
-    answer = max(wrong, key=lambda each: float(each.off(of, each.right(of)).max()))
+    errors = [float(each.off(of, each.right(of)).max()) for each in wrong]
+    clear = [
+        each
+        for each, error in zip(wrong, errors, strict=True)
+        if error >= max(errors) / 10
+    ]
+    answer = min(clear, key=lambda each: each.problem.classes)
     right, yours = answer.right(of), getattr(answer, of)
     index = np.unravel_index(np.argmax(answer.off(of, right)), right.shape)
     names = zip(("row", "class"), index, strict=False)

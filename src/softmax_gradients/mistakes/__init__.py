@@ -27,6 +27,7 @@ from . import (
     _labels,
     _loss,
     _softmax,
+    _split,
     _temperature,
 )
 from ._mistake import CHAPTERS, Mistake
@@ -42,6 +43,7 @@ THEMES: Mapping[str, tuple[Mistake, ...]] = MappingProxyType(
         "Temperature": _temperature.ENTRIES,
         "Distillation": _distillation.ENTRIES,
         "Batches": _batch.ENTRIES,
+        "Parts and chunks": _split.ENTRIES,
         "Outside one function": _demonstrated.ENTRIES,
         "Beliefs": _beliefs.ENTRIES,
     }

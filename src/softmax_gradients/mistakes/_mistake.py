@@ -27,6 +27,7 @@ CHAPTERS = (
     "calibration",
     "relatives",
     "what-the-mean-is-over",
+    "larger-than-one-array",
 )
 
 
