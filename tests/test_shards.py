@@ -560,16 +560,19 @@ def nan_from_an_empty_part(shards, labels):
 def test_what_fails_at_a_part_of_minus_infinity_is_told():
     text = message(nan_from_an_empty_part)
     assert "loss: wrong where a part is all -inf." in text
-    assert "gradient: wrong where a part is all -inf." in text
-    assert "With masked logits in parts of (3, 3)" in text
+    assert "gradient: the same." in text
+    assert text.splitlines()[0].endswith(
+        "right at ordinary logits, and fails at others."
+    )
+    assert "With masked logits in parts of (1, 1)" in text
     assert "yours nan, right" in text
 
 
 def test_what_overflows_is_told():
     text = message(without_a_maximum)
     assert "loss: wrong at large logits." in text
-    assert "gradient: wrong at large logits." in text
-    assert "With large logits in parts of (3," in text
+    assert "gradient: the same." in text
+    assert "With large logits in parts of (1, 1), row 0, class 0: yours nan" in text
 
 
 # What is not known, or does not run.

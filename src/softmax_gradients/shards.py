@@ -343,11 +343,14 @@ def told(answers: list[Answer]) -> list[str]:
     """Return what is wrong, in lines, the first of which follows a name."""
     ran = [answer for answer in answers if not answer.error]
     errors = [answer for answer in answers if answer.error]
+    ordinary = [answer for answer in ran if answer.kind == ORDINARY]
     lines = ["depends on how the classes are split."]
-    if not all(answer.ok for answer in ran if answer.problem.parts == 1):
-        lines = ["is wrong for one part already, before anything is split."]
-    elif errors and all(answer.ok for answer in ran):
+    if errors and all(answer.ok for answer in ran):
         lines = ["does not take every split."]
+    elif all(answer.ok for answer in ordinary):
+        lines = ["is right at ordinary logits, and fails at others."]
+    elif not all(answer.ok for answer in ordinary if answer.problem.parts == 1):
+        lines = ["is wrong for one part already, before anything is split."]
     said: list[str] = []
     for of in ("loss", "gradient"):
         wrong = [answer for answer in ran if not answer.is_right(of)]
