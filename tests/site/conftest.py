@@ -36,7 +36,7 @@ def pytest_terminal_summary(terminalreporter):
         value
         for report in terminalreporter.getreports("passed")
         for name, value in report.user_properties
-        if name in ("load", "cells")
+        if name in ("load", "cells", "clinic")
     ]
     if told:
         terminalreporter.section("measured")

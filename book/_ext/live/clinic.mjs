@@ -85,10 +85,10 @@ const ROOM = 38;
 
 // What is not finite has no bar, only its number.
 function draw(chart, { yours, right, labels }) {
-  const roomy = (chart.svg.clientWidth / labels.length - 6) / 2 >= ROOM;
+  const roomy = (chart.svg.clientWidth / yours.length - 6) / 2 >= ROOM;
   const all = [yours, right];
   const finite = all.flat().filter(Number.isFinite);
-  const reach = Math.max(...finite.map(Math.abs)) || 1;
+  const reach = Math.max(0, ...finite.map(Math.abs)) || 1;
   const [lowest, highest] = [Math.min(...finite, 0), Math.max(...finite, 0)];
   chart.draw(all.map((values) => values.map((each) => (Number.isFinite(each) ? each : 0))), {
     labels,
@@ -169,7 +169,7 @@ function parts(answer, BarChart, choose) {
     const how = answer.guessed ? ", by its names and by what it returns" : "";
     made.push(element("p", { className: "clinic-kind-words" }, `Taken for ${answer.kind_words}${how}.`));
   }
-  if (answer.example && typeof answer.example === "object") {
+  if (numbers(answer.example?.yours).length && Array.isArray(answer.example.right)) {
     made.push(exampleFigure(answer.example, BarChart));
   }
   for (const { word, code } of objects(answer.lines).slice(-1)) {
@@ -207,9 +207,11 @@ class Clinic {
     this.examples = examples;
     this.view = null;
     this.busy = false;
-    this.field.readOnly = false;
+    this.foreign = false; // whether the code came with an address
     this.show(answer);
-    root.classList.add("clinic-ready");
+    root.classList.add(python ? "clinic-ready" : "clinic-unable");
+    if (!python) return;
+    this.field.readOnly = false;
     this.begin(find(".clinic-examples"), find(".clinic-link"));
     this.open();
   }
@@ -222,7 +224,9 @@ class Clinic {
     }
     examples.addEventListener("change", () => {
       const code = this.examples[examples.value];
-      if (code) this.take({ code: code.trimEnd() });
+      if (!code) return;
+      this.foreign = false;
+      this.take({ code: code.trimEnd() });
       examples.value = CHOOSE;
     });
     link.addEventListener("click", () => this.copyLink());
@@ -263,6 +267,7 @@ class Clinic {
         change: () => this.changed(),
       });
       this.view.dispatch({ selection: { anchor, head } });
+      this.view.contentDOM.tabIndex = 0; // the keyboard scrolls what is wide
       this.field.hidden = true;
       if (focused) this.view.focus();
     } catch {
@@ -323,7 +328,8 @@ class Clinic {
     const printedText = [];
     const result = await this.python.run(
       {
-        code: `from softmax_gradients import _clinic\nprint(_clinic.answer_as_text(${JSON.stringify(JSON.stringify(asked))}))`,
+        // NumPy by name: what a package needs is not asked for again if it did not come.
+        code: `import numpy\nfrom softmax_gradients import _clinic\nprint(_clinic.answer_as_text(${JSON.stringify(JSON.stringify(asked))}))`,
         name: "<clinic>",
         number: 1,
         stored: "",
@@ -354,12 +360,14 @@ class Clinic {
     }
     let answer;
     try {
-      answer = result.error ? { sentence: result.error } : JSON.parse(output);
+      answer = Object(result.error ? { sentence: result.error } : JSON.parse(output));
     } catch {
-      answer = { sentence: "The answer cannot be read. Does the code print into it?" };
+      answer = { sentence: "The answer cannot be read: the code has changed it." };
     }
     this.status.textContent = `Done in ${seconds} s.`;
     this.ran = !result.error;
+    // What a stranger's code may have changed in Python does not touch later answers.
+    if (this.foreign) this.python.stop({ stopped: true });
     this.answered = asked.code;
     this.show(answer);
     this.announce(text(answer.sentence));
@@ -399,6 +407,7 @@ class Clinic {
     try {
       const asked = await unpacked(location.hash.slice(IN_ADDRESS.length));
       this.ran = false;
+      this.foreign = true;
       this.area.replaceChildren();
       this.take(asked);
       this.status.textContent =
@@ -410,18 +419,17 @@ class Clinic {
   }
 }
 
+// A page opened as a file may start no worker: it shows the stored answer.
+const able = window.Worker && window.WebAssembly && location.protocol !== "file:";
+
 async function start(root) {
   const bars = document.querySelector("script[src*='explorer/pictures.mjs']").src;
   const [{ createPython }, { BarChart }] = await Promise.all([
     import(versioned("python.mjs")),
     import(bars),
   ]);
-  const python = createPython(versioned("worker.mjs"), { press: "Diagnose" });
+  const python = able && createPython(versioned("worker.mjs"), { press: "Diagnose" });
   return new Clinic(root, python, BarChart);
 }
 
-const able = window.Worker && window.WebAssembly && location.protocol !== "file:";
-for (const root of document.querySelectorAll(".clinic")) {
-  if (able) start(root);
-  else root.classList.add("clinic-unable");
-}
+document.querySelectorAll(".clinic").forEach(start);

@@ -119,9 +119,9 @@ def fragment(megabytes):
 <p class="live-size">Python runs in this page: the first Diagnose loads {megabytes:.0f}
 MB. Nothing leaves your browser.</p>"""
     return f"""<div class="clinic sg-explorer" role="group" aria-label="Clinic">
-<div class="clinic-code"><textarea readonly wrap="off" spellcheck="false" autocapitalize="off"
-autocomplete="off" rows="{rows}" aria-label="Your function, in Python"
->{html.escape(first)}</textarea></div>{controls}
+<div class="clinic-code"><textarea readonly wrap="off" spellcheck="false"
+autocapitalize="off" autocomplete="off" rows="{rows}"
+aria-label="Your function, in Python">{html.escape(first)}</textarea></div>{controls}
 <div class="clinic-answer"></div>
 <noscript>{still(found)}</noscript>
 <script type="application/json" class="clinic-stored">{stored}</script>
