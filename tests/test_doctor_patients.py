@@ -368,6 +368,22 @@ def test_a_report_hands_out_copies_and_can_be_pickled():
     again = diagnose(wrong, "gradient")
     assert str(again) == text
     assert str(pickle.loads(pickle.dumps(again))) == text
+    assert pickle.loads(pickle.dumps(again)) == again
+
+
+@pytest.mark.parametrize(
+    ("function", "other"),
+    [
+        (lambda z, t: sg.softmax(z) * np.nan, lambda z, t: t - sg.softmax(z)),
+        (lambda z, t: 2 * (sg.softmax(z) - t), lambda z, t: 3 * (sg.softmax(z) - t)),
+        (lambda z, t: None, lambda z, t: z.sum()),
+    ],
+)
+def test_reports_are_equal_if_all_their_numbers_are(function, other):
+    report = diagnose(function, kind="gradient")
+    assert report == diagnose(function, kind="gradient")
+    assert report != diagnose(other, kind="gradient")
+    assert report.example != "an example"
 
 
 def test_extra_arguments_are_not_temperatures():

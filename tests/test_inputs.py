@@ -233,6 +233,7 @@ def test_other_byte_order(function):
     ("logits", "message"),
     [
         (3.0, "logits must have a class axis, got the scalar 3.0"),
+        (np.array(3.0), r"logits must have a class axis, got the scalar array\(3"),
         ([], r"logits must have at least one class .* shape \(0,\)"),
         (np.zeros((2, 0)), r"at least one class along axis -1, .* shape \(2, 0\)"),
         ([[0.0, 1.0], [np.nan, 2.0]], r"logits must be finite.* nan at index \[1, 0\]"),

@@ -75,7 +75,8 @@ def as_unchecked_logits(logits: ArrayLike, axis: int, name: str = "logits") -> A
     Invalid entries show in the sums of their rows.
     """
     if type(logits) is np.ndarray:  # a masked array has more to be checked
-        last = logits.size > 0 and type(axis) is int and axis in (-1, logits.ndim - 1)
+        rows = logits.ndim > 0 and logits.size > 0
+        last = rows and type(axis) is int and axis in (-1, logits.ndim - 1)
         if last and logits.dtype.char in "fd":
             return np.asarray(logits)
     return as_logits(logits, name, axis)
