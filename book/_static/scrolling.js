@@ -10,7 +10,7 @@
 
   const main = document.getElementById("main-content");
   const measured = new ResizeObserver(() => {
-    for (const box of main.querySelectorAll("pre")) {
+    for (const box of main.querySelectorAll("pre, #fig-doctor-confusion")) {
       box.tabIndex = box.scrollWidth > box.clientWidth ? 0 : -1;
     }
   });

@@ -766,7 +766,8 @@ def _draw_bars(
     else:
         bars = axes.bar(places, values, width, color=colour)
     numbers = [_rounded(float(value), 2) for value in values]
-    axes.bar_label(bars, numbers, padding=2, fontsize=9)
+    # Two numbers side by side have less room.
+    axes.bar_label(bars, numbers, padding=2, fontsize=9 if side else 10)
     axes.axhline(0, color=NEUTRAL, linewidth=0.8)
     axes.set(xlim=(-0.6, len(values) - 0.4), ylim=limits)
     axes.set(xticks=range(len(values)), yticks=[])

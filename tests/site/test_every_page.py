@@ -24,7 +24,7 @@ TOO_WIDE = """
 """
 # What scrolls sideways in its own box, without a stop for the keyboard.
 OUT_OF_REACH = """
-() => [...document.querySelectorAll("pre")]
+() => [...document.querySelectorAll("pre, #fig-doctor-confusion")]
     .filter((box) => box.scrollWidth > box.clientWidth && box.tabIndex < 0)
     .map((box) => box.textContent.slice(0, 80))
 """
