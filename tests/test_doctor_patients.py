@@ -122,8 +122,8 @@ def test_a_convention_is_recognised_and_can_be_stated(kind, function, stated):
     [
         ({"takes": "inputs"}, "takes must be one of"),
         ({"layout": "rows"}, "layout must be one of"),
-        ({"class_weights": [1.0]}, "class_weights must be one number a class"),
-        ({"class_weights": ["a", "b"]}, "class_weights must be one number a class"),
+        ({"class_weights": [1.0]}, "class_weights must be one number per class"),
+        ({"class_weights": ["a", "b"]}, "class_weights must be one number per class"),
         ({"label_smoothing": "much"}, "label_smoothing must be a number"),
         ({"temperature": -1.0}, "temperature must be positive"),
         ({"temperature": [1]}, "temperature must be a number"),

@@ -56,7 +56,7 @@ def cross_entropy(
     temperature : float, default 1.0
         T > 0. It softens q only; targets are used as they are.
     reduction : {"mean", "sum", "none"}, default "mean"
-        The mean of the rows' losses, their sum, or one loss a row. The mean is
+        The mean of the rows' losses, their sum, or one loss per row. The mean is
         weighted; see the notes.
     axis : int, default -1
         The axis of the classes.
@@ -305,7 +305,7 @@ def cross_entropy_value_and_gradient(
     temperature : float, default 1.0
         T > 0.
     reduction : {"mean", "sum", "none"}, default "mean"
-        The mean of the rows' losses, their sum, or one loss a row. The mean is
+        The mean of the rows' losses, their sum, or one loss per row. The mean is
         weighted, as in `cross_entropy`.
     axis : int, default -1
         The axis of the classes.
@@ -424,7 +424,7 @@ def cross_entropy_temperature_gradient(
         v; L is then the cross-entropy against softmax(v/T), not the
         Kullback-Leibler divergence from it.
     reduction : {"mean", "sum", "none"}, default "mean"
-        The mean of the rows' derivatives, their sum, or one a row.
+        The mean of the rows' derivatives, their sum, or one per row.
     axis : int, default -1
         The axis of the classes.
 
@@ -444,7 +444,7 @@ def cross_entropy_temperature_gradient(
 
     Notes
     -----
-    L depends on z and T through z/T only, so T dL/dT = -<z, dL/dz>:
+    L depends on z and T only through z/T, so T dL/dT = -<z, dL/dz>:
 
     .. math::
         \frac{\partial L}{\partial T}

@@ -223,7 +223,7 @@ def softmax_jvp(
     Returns
     -------
     product : ndarray, shape (..., C)
-        J u, in O(C) operations a row.
+        J u, in O(C) operations per row.
 
     Raises
     ------
@@ -276,7 +276,7 @@ def softmax_vjp(
     Returns
     -------
     product : ndarray, shape (..., C)
-        J^T g, in O(C) operations a row.
+        J^T g, in O(C) operations per row.
 
     Raises
     ------
@@ -336,7 +336,7 @@ def log_softmax_vjp(
     Returns
     -------
     product : ndarray, shape (..., C)
-        In O(C) operations a row.
+        In O(C) operations per row.
 
     Raises
     ------

@@ -102,7 +102,7 @@ def cross_entropy_hvp(
     Returns
     -------
     product : ndarray, shape (..., C)
-        H u, in O(C) operations a row. Multiply it by sum(t) if that is not one.
+        H u, in O(C) operations per row. Multiply it by sum(t) if that is not one.
 
     Raises
     ------
@@ -158,7 +158,7 @@ def fisher_information(
     Returns
     -------
     information : ndarray, shape (..., C, C)
-        F, in O(C^3) operations a row.
+        F, in O(C^3) operations per row.
 
     Raises
     ------

@@ -47,7 +47,7 @@ def kl_divergence(
         T > 0, for both.
     reduction : {"batchmean", "mean", "sum", "none"}, default "batchmean"
         The names of PyTorch's KLDivLoss: the sum of the rows' divergences over
-        the number of rows N, over N C, over 1, or one divergence a row.
+        the number of rows N, over N C, over 1, or one divergence per row.
     axis : int, default -1
         The axis of the classes.
 
@@ -197,7 +197,7 @@ def distillation_loss(
         like 1/T^2 beside the hard part's as T grows.
     reduction : {"batchmean", "mean", "sum", "none"}, default "batchmean"
         As PyTorch's losses: the soft part is divided by the number of rows N, by
-        N C, by 1, or left as one value a row; the hard part by N, N, 1 and 1.
+        N C, by 1, or left as one value per row; the hard part by N, N, 1 and 1.
     axis : int, default -1
         The axis of the classes.
 

@@ -172,8 +172,8 @@ def compare(
     move one entry at a time, so f is called about three times for each entry of x.
 
     Agreement at one point does not prove agreement at all: choose other points with
-    `seed`. At a kink of f, as of an absolute value at 0, there is no derivative to
-    agree with.
+    `seed`. At a kink of f, such as that of an absolute value at 0, there is no
+    derivative to agree with.
 
     References
     ----------
@@ -421,7 +421,7 @@ def taylor_test(
     -----
     .. math:: r(h) = |f(x + h d) - f(x) - h \langle g(x), d\rangle|
 
-    At finite steps there is no sharp line. With the default ones a gradient of length
+    At finite steps there is no sharp limit. With the default ones a gradient of length
     near 1 that is wrong by one part in a hundred has an order near 1.1, and one that
     is wrong by one part in ten thousand 1.8. An error orthogonal to d is not seen at
     all: take several directions, or compare all entries with `finite_difference`.

@@ -43,7 +43,7 @@ def smooth_labels(
         e from 0 (one-hot) to 1: the weight that is spread.
     convention : {"uniform", "others"}, default "uniform"
         Over which classes e is spread: over all C, as Szegedy et al. and PyTorch's
-        ``label_smoothing`` do, or over the C - 1 others only.
+        ``label_smoothing`` do, or only over the C - 1 others.
 
     Returns
     -------

@@ -185,7 +185,7 @@ def linear_cross_entropy_value_and_gradient(
         The mean of the rows' losses, or their sum.
     chunk_rows : int, optional
         How many rows of logits are in memory at a time; if it is not given, so many
-        that there are about four million logits. The results differ by rounding only.
+        that there are about four million logits. The results differ only by rounding.
 
     Returns
     -------

@@ -366,7 +366,7 @@ def draw_rising_logit(
     Let z denote the `logits`, of shape (C,), j the index `raised` and
     q = softmax(z). The logit z_j runs from `reach` below its value to `reach` above
     it. The probability of class j rises from near 0 towards 1. The others fall and
-    keep their ratios to each other. The dots stand at z itself.
+    keep their ratios to each other. The dots are at z itself.
 
     Parameters
     ----------
@@ -674,7 +674,7 @@ def draw_high_temperature_limit(
     Let z denote the `logits` and v the `teacher_logits`, both of shape (C,),
     q = softmax(z/T) and p = softmax(v/T). One line for each class is T^2 times
     the gradient, T (q - p); the dashed line beside it is its limit, (z~ - v~)/C,
-    where the tilde takes the mean over the classes off.
+    where the tilde subtracts the mean over the classes.
 
     Parameters
     ----------

@@ -85,19 +85,20 @@ def assert_shard_invariant(
     ------
     AssertionError
         If a loss or a gradient is not that of the whole. The message names the fault
-        if it explains every result at ordinary logits, and else gives the worst entry.
+        if it explains every result at ordinary logits, and otherwise gives the worst
+        entry.
     ValueError
         If an option is none of the above.
 
     Notes
     -----
-    The splits of each P: parts of three classes, uneven parts, and one class a part.
+    The splits of each P: parts of three classes, uneven parts, and one class per part.
     On each there are ordinary logits, targets that all lie in one part, logits of -inf
     in the first or the last part, and logits near 900 T and -900 T. Floating-point
     sums depend on their order, so results agree up to rounding: within 256 units in
     the last place of 1 + max|z/T|, in the precision of what is returned.
 
-    Right is, with m and S from two reductions of one number a row,
+    The right result is, with m and S from two reductions of one number per row,
 
     .. math::
         m = \max_p m_p, \qquad S = \sum_p s_p\,e^{m_p - m}, \qquad
@@ -190,7 +191,7 @@ class Setting:
 def splits(
     count: int, uneven: bool, rng: np.random.Generator
 ) -> Iterator[tuple[int, ...]]:
-    """Yield the sizes of the parts: all alike, different ones, and one class a part."""
+    """Yield the sizes of the parts: all alike, different, and one class per part."""
     yield (EVEN,) * count
     if count == 1:
         return

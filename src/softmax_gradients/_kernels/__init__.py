@@ -24,7 +24,7 @@ EXTREME_TEMPERATURE = 2.0**20
 
 
 class Results(NamedTuple):
-    """Room for what is computed: of the logits' shape, or one number a row."""
+    """Room for what is computed: of the logits' shape, or one number per row."""
 
     matrix: Array | None = None
     by_row: Array | None = None

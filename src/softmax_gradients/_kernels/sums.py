@@ -33,7 +33,7 @@ def any_in_row(condition: Array) -> Array:
 
 
 def column(values: Array, like: Array) -> Array:
-    """Return one value a row as a column in the precision of `like`."""
+    """Return one value per row as a column in the precision of `like`."""
     return values.astype(like.dtype, copy=False)[:, np.newaxis]
 
 

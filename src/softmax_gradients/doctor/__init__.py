@@ -76,7 +76,7 @@ def diagnose(
     Let z denote the logits of shape (N, C), T the temperature, q = softmax(z/T), g a
     cotangent, t the targets, v the teacher's logits and p = softmax(v/T). The
     `function` computes what its `kind` says. The temperature may be left out of its
-    arguments; else it comes last, or is named temperature, T or tau.
+    arguments; otherwise it comes last, or is named temperature, T or tau.
 
     Parameters
     ----------
@@ -93,15 +93,15 @@ def diagnose(
         - "vjp", "log_softmax_vjp": dL/dz from (z, g, T), with g = dL/dq or
           dL/d(log q)
         - "loss": the mean cross-entropy, from (z, t, T)
-        - "gradient", "temperature_gradient": its derivative by z and by T
+        - "gradient", "temperature_gradient": its derivative in z and in T
         - "hessian": the second derivative of each row's loss, for sum(t) = 1,
           from (z, T)
         - "distillation_loss": T^2 KL(p || q), the mean of the rows, from (z, v, T)
         - "kl_divergence_gradient": the derivative of the mean KL, (q - p)/(T N)
-        - "weights": the gradient by W of the loss of X W, from (W, X, y, reg)
+        - "weights": the gradient in W of the loss of X W, from (W, X, y, reg)
     targets : {"any", "distribution", "hard"}, optional
         "distribution" states that targets always sum to one, "hard" that they are
-        one class a row.
+        one class per row.
     reduction : {"mean", "sum", "none", "batchmean"}, optional
         How your function combines the rows: by default their mean is asked for.
     takes : {"logits", "probabilities", "log-probabilities", "teacher-probabilities"}
@@ -127,12 +127,12 @@ def diagnose(
     t_squared : bool, optional
         Whether a distillation loss has its factor T^2.
     logits : {"any", "ordinary"}, default "any"
-        "ordinary": that it fails at logits of some hundreds does not count.
+        "ordinary": failures at logits of some hundreds do not count.
     upstream : {"any", "one"}, default "any"
         "one": a custom backward is the last step, so that the gradient that comes
         in is 1.
     conventions : bool, default True
-        Whether other conventions than those that are stated are tried. Else whatever
+        Whether other conventions than those stated are tried. Otherwise whatever
         differs from what was asked is wrong.
     against : callable or object, optional
         Another function of the same arguments, to compare with instead of what is
@@ -166,7 +166,7 @@ def diagnose(
 
     A function that is wrong as it was asked, and right under another convention, has
     the verdict "convention": the report lists what has to be meant, each with the
-    option that states it. Numbers inside it, as label smoothing, are estimated on
+    option that states it. Numbers inside it, such as label smoothing, are estimated on
     half of the results and confirmed on all.
 
     The results are compared at :math:`|z/T| \le 30` to decide the formula, and at

@@ -162,7 +162,7 @@ def core_at(kind: str, cores: Steps, reduction: str, probe: Probe) -> Array | No
 
 @lru_cache(maxsize=256)
 def table(kind: str, level: int, reduction: str, probe: Probe) -> tuple[Array, Array]:
-    """Return the cores of all combinations of a level at a probe, one a row.
+    """Return the cores of all combinations of a level at a probe, one per row.
 
     Second, which of them exist.
     """

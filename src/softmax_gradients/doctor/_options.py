@@ -146,7 +146,7 @@ def weights_of(values: Sequence[float]) -> tuple[float, ...]:
         array = np.array([])
     if array.ndim != 1 or array.size < 2 or not np.isfinite(array).all():
         raise ValueError(
-            f"class_weights must be one number a class, got {str(values)[:40]!r}"
+            f"class_weights must be one number per class, got {str(values)[:40]!r}"
         )
     return tuple(float(each) for each in array)
 

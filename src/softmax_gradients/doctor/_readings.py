@@ -308,14 +308,14 @@ TOLD: dict[str, dict[str, tuple[str, str, str]]] = {
             "for other targets see unnormalised-targets",
         ),
         "hard": (
-            "It takes one class a row, as an index or one-hot.",
-            "the targets are one class a row",
+            "It takes one class per row, as an index or one-hot.",
+            "the targets are one class per row",
             "for soft targets it is wrong",
         ),
     },
 }
 DIAGONAL = (
-    "It returns one number a class, read as a diagonal matrix.",
+    "It returns one number per class, read as a diagonal matrix.",
     "its numbers are a diagonal",
 )
 HOW = {

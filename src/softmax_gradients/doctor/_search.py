@@ -572,7 +572,7 @@ class Search:
         return entries[:most]
 
     def subsets(self, forms: Sequence[str]) -> list[tuple[str, ...]]:
-        """Return the forms to explain: all, those that sum to one, one class a row."""
+        """Return the forms to explain: all, those of sum one, one class per row."""
         found = [tuple(forms)]
         for promise in self.promises():
             kept = tuple(f for f in forms if f in PROMISES[promise])
