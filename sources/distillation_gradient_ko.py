@@ -145,7 +145,7 @@ STATEMENTS = (
             loss_in_probabilities(at),
         ],
         correction=(
-            r"$-\frac{p_j}{q_j}$: of the sum in the loss one term contains $q_j$. The "
+            r"$-\frac{p_j}{q_j}$: only one term of the loss contains $q_j$. The "
             "sum belongs to the line before."
         ),
         corrected=lambda at: [-at.t / at.q, loss_in_probabilities(at)],

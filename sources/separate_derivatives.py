@@ -254,7 +254,7 @@ STATEMENTS = (
             np.eye(at.classes, dtype=bool),
             at.jacobian.astype(float) > 0,
         ],
-        slip="The row that is looked at is the first.",
+        slip="The example looks at the first row.",
     ),
     Statement(
         slug="negative-terms",
@@ -314,7 +314,7 @@ STATEMENTS = (
             r"$s_i(1 - s_i)$. (We have not seen the lecture.)"
         ),
         corrected=lambda at: [np.diag(at.q) - np.outer(at.q, at.q), at.jacobian],
-        slip="A formula that is found again elsewhere seems confirmed, with its scope.",
+        slip="A formula that is found again elsewhere seems confirmed, scope included.",
     ),
     Statement(
         slug="loss",
@@ -522,7 +522,7 @@ STATEMENTS = (
         ],
         correction=(
             "`np.diag(softmax) - np.outer(softmax, softmax)`. The numbers are the "
-            "third row; the code has the diagonal element alone."
+            "third row; the code has only the diagonal element."
         ),
         corrected=lambda at: [np.diag(at.q) - np.outer(at.q, at.q), at.jacobian],
         slip="A function of a vector that returns a vector looks complete.",
@@ -847,7 +847,7 @@ STATEMENTS = (
             np.zeros(at.classes - 1, dtype=int),
         ],
         algebra=True,
-        slip="Counting from 0, the second of four is easily the one that is lost.",
+        slip="When one counts from 0, the second of four is easily forgotten.",
     ),
     Statement(
         slug="ones",
@@ -919,7 +919,7 @@ STATEMENTS = (
         ),
         corrected=lambda at: [at.gradient.sum(), 0],
         algebra=True,
-        slip="One direction without change is taken for all directions.",
+        slip="One direction without change is mistaken for all directions.",
     ),
     Statement(
         slug="weights",

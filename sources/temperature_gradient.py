@@ -226,14 +226,14 @@ STATEMENTS = (
         weaker=normalised,
         shown=OTHER_SUM,
         algebra=True,
-        correction=r"Enough is $\sum_j t_j = 1$, whether hard or soft.",
+        correction=r"$\sum_j t_j = 1$ is enough, for hard and for soft targets.",
         corrected=lambda at: [
             (at.q * at.t.sum() - at.t) / at.temperature,
             at.gradient,
         ],
         slip=(
-            "One-hot targets are the first example in most texts, so that their "
-            "only property in use, the sum, goes unnamed."
+            "One-hot targets are the first example in most texts, so that nobody "
+            "names the only property that is used, the sum."
         ),
     ),
     Statement(
@@ -520,7 +520,7 @@ STATEMENTS = (
             r"$\frac{1}{C T^2}(\tilde z_i - \tilde v_i)$, each centred by its own mean."
         ),
         corrected=lambda at: [True, limit_is_approached(centred_limit, at)],
-        slip=("Two sums vanish at once, although it is their difference that has to."),
+        slip="Two sums are set to zero, although only their difference has to vanish.",
     ),
     Statement(
         slug="high",
@@ -915,7 +915,7 @@ STATEMENTS = (
         shown=EXAMPLE,
         correction=(
             r"As $T \to \infty$, and for a softened teacher. For fixed targets, "
-            r"uniform ones excepted, it scales by $1/T$."
+            r"except uniform ones, it scales by $1/T$."
         ),
         corrected=lambda at: [
             np.array([-2.0, -1.0]),
