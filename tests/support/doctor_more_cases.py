@@ -352,7 +352,7 @@ SECOND = [
     ("columns / C", {"wrong-axis"}, "gradient", columns_by_classes, {}),
     ("smoothing", "right", "loss", smooth_ce, {}),
     # A convention of its own: eps/(C - 1) on the other classes.
-    ("other smoothing", "unknown", "loss", smooth_ce_bug, {}),
+    ("other smoothing", {"label-smoothing-convention"}, "loss", smooth_ce_bug, {}),
     ("kd tau", "right", "distillation_loss", kd, {}),
     ("kd no square", {"missing-t-squared"}, "distillation_loss", kd_without_square, {}),
     ("kd grad", {"missing-temperature"}, "kl_divergence_gradient", kd_grad_bug, {}),

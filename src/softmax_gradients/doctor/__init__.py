@@ -22,7 +22,6 @@ from ._examination import (
     deaf,
     divides_sequences,
     evidence,
-    ignored_rows,
     is_right,
     masked,
     not_taken,
@@ -35,11 +34,19 @@ from ._guess import guessed_kinds
 from ._invariants import invariants
 from ._matching import RIGHT, Hypothesis, Matcher, forms_in
 from ._objects import converters, ways
-from ._options import Stated, check_kind, forms_asked, reduction_of
+from ._options import (
+    Stated,
+    check_kind,
+    check_targets,
+    forms_asked,
+    reduction_of,
+)
 from ._probes import Probe
 from ._report import REPEATED, Report
+from ._rows import NOTHING_OFF, rows_off
 from ._search import Diagnosis, multiple, searched
 from ._signature import describe_arguments
+from ._stated_weights import named_by_numbers, right_without
 from ._weights import through_identity
 
 __all__ = ["Convention", "Example", "Factor", "Report", "assert_correct", "diagnose"]
@@ -60,6 +67,8 @@ def diagnose(
     temperature: float | str | None = None,
     label_smoothing: float | None = None,
     class_weights: Sequence[float] | None = None,
+    sample_weights: str | None = None,
+    ignore_index: int | None = None,
     soft_loss: str | None = None,
     t_squared: bool | None = None,
     logits: str = "any",
@@ -122,6 +131,13 @@ def diagnose(
         eps, if the function smooths its targets to (1 - eps) t + eps/C.
     class_weights : sequence of float, optional
         The weights of the classes that are inside. A mean is then over their sum.
+    sample_weights : {"weights", "rows"}, optional
+        What a mean of weighted rows is divided by: the sum of their weights, or the
+        number of rows. The argument for them is known by its name, as sample_weight;
+        with this option it may be w or weights.
+    ignore_index : int, optional
+        The label of rows that are left out: they have no gradient and count in no
+        mean. An argument ignore_index is tried without this option too.
     soft_loss : {"divergence", "cross-entropy"}, optional
         Whether a distillation loss holds the teacher's entropy too.
     t_squared : bool, optional
@@ -195,6 +211,8 @@ def diagnose(
         order=order,
         label_smoothing=label_smoothing,
         class_weights=None if class_weights is None else tuple(class_weights),
+        sample_weights=sample_weights,
+        ignore_index=ignore_index,
         temperature=temperature,
         reduction=reduction,
         targets=targets,
@@ -206,6 +224,7 @@ def diagnose(
     ).checked()
     if kind is not None:
         check_kind(kind)
+        check_targets(kind, stated)
     asked = Asked(stated, seed, sequences, not conventions, to_array, against)
     notes: dict[str, None] = {}
     with undisturbed(lambda text: notes.update({text: None})):
@@ -393,10 +412,12 @@ def report_on(diagnosis: Diagnosis, stated: Stated) -> Report:
         named = " or ".join(" with ".join(slugs) for slugs in numerical)
         findings.append(f"It fails at large logits: {named}.")
         numerical = []
+    rows = NOTHING_OFF
     if formula_is_right:
         conventions += promises_kept(found, stated, bool(shown and shown.failures))
-        broken = ignored_rows(found)
-        findings += [*masked(found), *divides_sequences(found), *broken]
+        rows = rows_off(found, stated)
+        conventions += rows.conventions
+        findings += [*masked(found), *divides_sequences(found), *rows.findings]
     explanations = tuple(
         dict.fromkeys(
             formula.slugs + extra
@@ -406,7 +427,11 @@ def report_on(diagnosis: Diagnosis, stated: Stated) -> Report:
         )
     )
     factor = None if formula_is_right else fitted_factor(found.answers)
-    if not formulas and factor is None:
+    if not formulas:
+        explanations = named_by_numbers(diagnosis.plain, stated)
+        findings += right_without(diagnosis.plain, stated)
+        factor = None if explanations else factor
+    if not formulas and not explanations and factor is None:
         multiples = multiple(found)
         if multiples:
             formulas = [each for each, _ in multiples]
@@ -418,8 +443,10 @@ def report_on(diagnosis: Diagnosis, stated: Stated) -> Report:
         verdict = "mistake" if explanations else "unknown"
     if verdict == "convention":
         explanations = tuple(each.slugs for each in plain.formulas if each.slugs)
-    if formula_is_right and broken and verdict in ("right", "convention"):
-        verdict, explanations = "mistake", (("ignored-rows-keep-a-gradient",),)
+    if rows.wrong and verdict in ("right", "convention"):
+        verdict, explanations = "unknown", ()
+        if rows.slugs:
+            verdict, explanations = "mistake", (rows.slugs,)
     if not repeats(caller, found.answers[0].probe):
         findings.insert(0, REPEATED)
         verdict = "unknown"

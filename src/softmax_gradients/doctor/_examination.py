@@ -26,7 +26,7 @@ from ._probes import (
     stress_probes,
 )
 from ._readings import ROW_LAYOUTS, Reading
-from ._reference import computed_answer, right_answer
+from ._reference import right_answer
 
 # Conditions under which a wrong formula can be right.
 CIRCUMSTANCES: tuple[tuple[str, Callable[[Probe], bool]], ...] = (
@@ -622,46 +622,3 @@ def deaf(found: Collected) -> bool:
     return outcome.value is not None and not agrees(
         outcome.value, right, right, outcome.tolerance
     )
-
-
-def spread(values: Array, kept: Array, shape: Shape) -> Array:
-    """Return values at the kept rows, and zeros at the others."""
-    whole = np.zeros(shape)
-    whole[kept] = values
-    return whole
-
-
-def ignored_rows(found: Collected) -> tuple[str, ...]:
-    """Return what is wrong with rows to ignore, where the signature promises them."""
-    caller = found.caller
-    names = [p.name for p in caller.way.parameters or ()]
-    if "ignore_index" not in names or "indices" not in found.taken:
-        return ()
-    if found.style != "batch" or caller.reading.layout != "batch":
-        return ()
-    probe = next(a.probe for a in found.answers if a.probe.form == "indices")
-    labels = np.array(probe.second)
-    ignored = int(labels[0])
-    kept = labels != ignored
-    if not kept.any():
-        return ()
-
-    def call(*arguments: Any, **named: Any) -> Any:
-        return caller.way.call(*arguments, **named, ignore_index=ignored)
-
-    raw = caller.patient.fresh(
-        caller.way, caller.reading, caller.kind, probe, call=call
-    )
-    outcome = caller.outcome(raw, probe)
-    rest = replace(probe, logits=probe.logits[kept], second=labels[kept])
-    right: Array = computed_answer(caller.kind, rest, caller.reduction)
-    if caller.kind == "gradient":
-        right = spread(right, kept, probe.logits.shape)
-    elif caller.reduction == "none":
-        right = spread(right, kept, kept.shape)
-    if outcome.value is not None and agrees(
-        outcome.value, right, right, outcome.tolerance
-    ):
-        return ()
-    told = outcome.problem or "the row still counts"
-    return (f"With ignore_index = {ignored}, the label of a row, {told}.",)

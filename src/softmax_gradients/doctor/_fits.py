@@ -45,7 +45,7 @@ def nice(number: float) -> float:
 
 
 def fitted_smoothing(found: Collected) -> float | None:
-    """Return eps of (1 - eps) t + eps sum(t)/C: the answers are linear in it."""
+    """Return eps of (1 - eps) t + eps/C: the answers are linear in it."""
     kind, reduction = found.caller.kind, found.caller.reduction
     estimates = []
     for each in found.answers[::2]:
@@ -62,7 +62,7 @@ def fitted_weights(found: Collected) -> Iterator[Reading]:
     """Yield the class weights with which the answers are right.
 
     A sum or a mean over N is linear in them. A mean over the sum of the weights
-    fixes them up to a factor: the largest is then taken to be 1.
+    fixes them up to a factor: see `rounded_best`.
     """
     kind, reading = found.caller.kind, found.caller.reading
     if reading.reduction not in ("mean", "sum") or kind not in AVERAGED:
@@ -92,8 +92,26 @@ def fitted_weights(found: Collected) -> Iterator[Reading]:
             for part, each in zip(parts, half, strict=True)
         ]
         null = np.linalg.svd(np.concatenate(rows))[2][-1]
-        largest = null[np.abs(null).argmax()]
-        yield from weighted_reading(reading, null / largest, True)
+        yield from weighted_reading(reading, rounded_best(null), True)
+
+
+def rounded_best(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return weights so that one of them is 1, and the digits shown say them best.
+
+    Of 1 : 3 : 0.5 the multiples 2 : 6 : 1 have few digits, and 0.333333 : 1 : 0.166667
+    is not the same. The largest is 1 where that is as good.
+    """
+    sizes = np.abs(weights)
+    multiples = [
+        weights / weights[place] for place in np.argsort(-sizes) if sizes[place] > 0
+    ]
+    return min(multiples, key=lost_by_rounding)
+
+
+def lost_by_rounding(weights: NDArray[np.float64]) -> float:
+    """Return how much the digits that are shown change a weight, relatively."""
+    changes = [abs(nice(float(w)) / w - 1) for w in weights if w]
+    return round(float(max(changes)), 9)
 
 
 def weighted_reading(

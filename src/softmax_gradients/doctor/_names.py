@@ -130,6 +130,13 @@ INVERSES = frozenset(
     {"beta", "inv_temp", "inverse_temperature", "inv_temperature", "invtemp"}
 )
 MASKS = frozenset({"mask", "weights_mask", "valid"})
+ROW_WEIGHTS = frozenset(
+    f"{what}_{weights}"
+    for what in ("sample", "example", "row", "instance", "token")
+    for weights in ("weight", "weights")
+)
+# Weights of rows where the caller says so; else they may be those of the classes.
+ANY_WEIGHTS = ROW_WEIGHTS | {"w", "weight", "weights"}
 # Parameters that are known not to be a temperature, though their default is 1.
 NOT_TEMPERATURES = frozenset(
     {"axis", "dim", "reduction", "eps", "epsilon", "ignore_index", "dout"}

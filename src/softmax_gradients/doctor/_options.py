@@ -8,7 +8,7 @@ import numpy as np
 
 from .._inputs import check_choice
 from .._reductions import DISTILLATION_REDUCTIONS
-from ..mistakes._steps import KINDS, ONE_NUMBER_A_ROW, SECOND_ARGUMENT
+from ..mistakes._steps import KINDS, ONE_NUMBER_A_ROW, SECOND_ARGUMENT, WITH_TARGETS
 from ._probes import forms_of
 from ._readings import BATCH, LABELS, LAYOUTS, ORDERS, TAKES, TARGETS, Reading
 from ._reference import DEFAULT_REDUCTION
@@ -19,6 +19,8 @@ ROWS = ("batch", "one")
 LOGITS = ("any", "ordinary")
 SOFT_LOSSES = ("divergence", "cross-entropy")
 UPSTREAM = ("any", "one")
+# What a mean of weighted rows is divided by: the sum of the weights, or N.
+SAMPLE_WEIGHTS = ("weights", "rows")
 HOWS = ("elements", "diagonal", "flat diagonal", "matrix", "flat")
 # The forms that each promise about the targets leaves.
 PROMISES = {
@@ -40,6 +42,8 @@ class Stated:
     order: str | None = None
     label_smoothing: float | None = None
     class_weights: tuple[float, ...] | None = None
+    sample_weights: str | None = None
+    ignore_index: int | None = None
     temperature: float | str | None = None
     reduction: str | None = None
     targets: str | None = None
@@ -62,6 +66,7 @@ class Stated:
             ("logits", LOGITS),
             ("upstream", UPSTREAM),
             ("rows", ROWS),
+            ("sample_weights", SAMPLE_WEIGHTS),
         ):
             value = getattr(self, name)
             if value is not None:
@@ -73,6 +78,10 @@ class Stated:
                 changed["classes"] = len(changed["class_weights"])
         if self.label_smoothing is not None:
             changed["label_smoothing"] = number(self.label_smoothing, "label_smoothing")
+        if self.ignore_index is not None and type(self.ignore_index) is not int:
+            raise ValueError(
+                f"ignore_index must be an integer, got {str(self.ignore_index)[:40]!r}"
+            )
         if self.classes is not None and (
             not isinstance(self.classes, int) or self.classes < 2
         ):
@@ -157,6 +166,17 @@ def check_kind(kind: str) -> None:
         raise ValueError(
             f"kind must be one of {', '.join(KINDS)}, weights, got {str(kind)[:40]!r}"
         )
+
+
+def check_targets(kind: str, stated: Stated) -> None:
+    """Raise a ValueError if an option is about targets that the kind does not have."""
+    for name in ("label_smoothing", "class_weights", "sample_weights", "ignore_index"):
+        value = getattr(stated, name)
+        if value is not None and kind not in (*WITH_TARGETS, "weights"):
+            raise ValueError(
+                f"{name} needs a kind with targets ({', '.join(WITH_TARGETS)}), "
+                f"got {name}={value!r} and kind={kind!r}"
+            )
 
 
 def forms_asked(kind: str, targets: str | None) -> tuple[str, ...]:

@@ -55,7 +55,8 @@ class Reading:
     `path` is the part of the result that counts and `how` what it is before it is
     turned into the result of the kind. `targets` is what has to be true of them.
     `temperature` is a fixed T, `smoothing` and `weights` are what the function does
-    to the targets, `by_weights` whether it divides by the sum of the weights.
+    to the targets, `by_weights` whether it divides by the sum of the weights, and
+    `soft_by_rows` whether it does so for labels alone, as PyTorch does.
     """
 
     binding: Binding
@@ -71,6 +72,7 @@ class Reading:
     smoothing: float | None = None
     weights: tuple[float, ...] | None = None
     by_weights: bool = False
+    soft_by_rows: bool = False
     entropy: bool = False
     t_squared: bool = True
 
@@ -137,20 +139,23 @@ class Reading:
             probe = replace(probe, temperature=self.temperature)
         if self.smoothing is None and self.weights is None:
             return probe
-        targets = as_weights(np.asarray(probe.second), probe.logits)
+        given = as_weights(np.asarray(probe.second), probe.logits)
+        targets = given
         if self.smoothing is not None:
             targets = smoothed(targets, self.smoothing)
         if self.weights is not None:
-            targets = targets * np.array(self.weights)
-            if self.by_weights:
-                targets = targets * (probe.logits[..., 0].size / targets.sum())
+            weights = np.array(self.weights)
+            targets = targets * weights
+            if self.by_weights and (probe.form == "indices" or not self.soft_by_rows):
+                # The weights of the rows do not depend on the smoothing.
+                rows = probe.logits[..., 0].size
+                targets = targets * (rows / (given * weights).sum())
         return replace(probe, second=targets, form="weights")
 
 
 def smoothed(targets: Array, smoothing: float) -> Array:
-    """Return (1 - eps) t + eps sum(t)/C."""
-    total = targets.sum(axis=-1, keepdims=True)
-    return (1 - smoothing) * targets + smoothing * total / targets.shape[-1]
+    """Return (1 - eps) t + eps/C."""
+    return (1 - smoothing) * targets + smoothing / targets.shape[-1]
 
 
 def turned(kind: str, reading: Reading, value: Array, probe: Probe) -> Array | None:

@@ -48,6 +48,7 @@ from ._readings import (
 )
 from ._reference import right_answer
 from ._signature import bindings
+from ._stated_weights import named_by_numbers
 
 # So many conventions may differ in how a function is called.
 AT_MOST_DEVIATIONS = 3
@@ -81,13 +82,23 @@ def searched(
     TypeError
         If it cannot be called with the arguments of its kind.
     """
-    found = bindings(way, question.kind, stated.order, stated.temperature)
+    found = bindings(
+        way,
+        question.kind,
+        stated.order,
+        stated.temperature,
+        row_weights=stated.sample_weights is not None,
+    )
     if question.strict:
         found = [b for b in found if b.temperature != "1/T" and not b.reversed][:2]
     callers = [
         Caller(patient, way, stated.reading(binding, reduction), question)
         for binding in found
     ]
+    if stated.class_weights is not None:
+        callers += [
+            replace(c, reading=replace(c.reading, soft_by_rows=True)) for c in callers
+        ]
     usual = [c for c in callers if not c.reading.binding.reversed] or callers
     plain, right = plainly(usual, stated.temperature == "inverse")
     conventions = tuple(conventions_of(right.caller.reading, plain.caller.reading))
@@ -99,7 +110,7 @@ def searched(
                 if not (c.option == 'layout="row"' and not right.findings)
             )
         return Diagnosis(plain, right, conventions)
-    if settled(plain):
+    if settled(plain) or named_by_numbers(plain, stated):
         return Diagnosis(plain, plain, mistaken=True)
     search = Search(plain, callers, stated)
     best = search.best()

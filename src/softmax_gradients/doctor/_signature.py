@@ -9,6 +9,7 @@ import numpy as np
 
 from ..mistakes._steps import SECOND_ARGUMENT, WITH_TEACHER
 from ._names import (
+    ANY_WEIGHTS,
     BUFFERS,
     CLASS_COUNTS,
     COTANGENTS,
@@ -21,6 +22,7 @@ from ._names import (
     OPTIONS,
     PROBABILITIES,
     ROW_COUNTS,
+    ROW_WEIGHTS,
     TARGETS,
     is_temperature,
     says,
@@ -128,9 +130,15 @@ def value_of(what: str, temperature: float, shape: tuple[int, ...]) -> Any:
 
 
 def bindings(
-    way: Way, kind: str, order: str | None, temperature: Any, first_only: bool = False
+    way: Way,
+    kind: str,
+    order: str | None,
+    temperature: Any,
+    row_weights: bool = False,
 ) -> list[Binding]:
     """Return what the parameters may mean, the likely first.
+
+    With `row_weights` one that is called w or weights holds those of the rows.
 
     Raises
     ------
@@ -159,7 +167,8 @@ def bindings(
         keyword = [
             (-1, p) for p in parameters or () if p.kind is Parameter.KEYWORD_ONLY
         ]
-        for binding in with_extras(base, [*rest, *keyword], temperature):
+        parameters_left = [*rest, *keyword]
+        for binding in with_extras(base, parameters_left, temperature, row_weights):
             found[binding] = None
         if variable and len(positional) <= wanted:
             found = {
@@ -250,7 +259,10 @@ def order_by_names(names: list[str], kind: str) -> str:
 
 
 def with_extras(
-    base: Binding, rest: list[tuple[int, Parameter]], temperature: Any
+    base: Binding,
+    rest: list[tuple[int, Parameter]],
+    temperature: Any,
+    row_weights: bool = False,
 ) -> Iterator[Binding]:
     """Yield a binding with every way to give the other parameters a value.
 
@@ -271,7 +283,7 @@ def with_extras(
         if not needed:
             skipped = True
         if p.name.lower() not in NOT_TEMPERATURES and (numeric or needed):
-            known = what_by_name(p.name)
+            known = what_by_name(p.name, row_weights)
             options = options or known == "options"
             if not known:
                 candidates.append((place, p))
@@ -279,7 +291,9 @@ def with_extras(
                 mixtures.append(given(place, p, "1", skipped))
                 continue
         if needed:
-            extras.append(given(place, p, what_by_name(p.name) or "1", skipped))
+            extras.append(
+                given(place, p, what_by_name(p.name, row_weights) or "1", skipped)
+            )
     alternatives = [mixtures] + (
         [[m._replace(value="0") for m in mixtures]] if mixtures else []
     )
@@ -321,8 +335,10 @@ def given(place: int, p: Parameter, value: str, skipped: bool) -> Extra:
     return Extra(-1 if by_name else place, p.name, value)
 
 
-def what_by_name(name: str) -> str:
+def what_by_name(name: str, row_weights: bool = False) -> str:
     """Return what a parameter is given for its name, or "" for one not known."""
+    if says(name, ANY_WEIGHTS if row_weights else ROW_WEIGHTS):
+        return "ones"
     if says(name, OPTIONS):
         return "options"
     if says(name, CLASS_COUNTS):
