@@ -40,6 +40,13 @@ def test_conventions_and_reductions_are_on_the_page():
     )
 
 
+def test_options_that_name_an_entry_are_on_the_page():
+    section = catalogue.section(MISTAKES["weighted-mean"])
+    assert "in `loss` and `gradient` where `class_weights=` is stated" in section
+    section = catalogue.section(MISTAKES["focal-loss-without-cross-terms"])
+    assert "so the doctor does not name it" in section
+
+
 def test_the_chapters_exist():
     chapters = {entry.chapter for entry in MISTAKES.values()}
     assert chapters <= set(CHAPTERS)

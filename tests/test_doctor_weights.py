@@ -1,10 +1,13 @@
 """The doctor on weights, smoothing and ignored rows: right, a convention, or named."""
 
+import inspect
+
 import numpy as np
 import pytest
 
 import softmax_gradients as sg
 from softmax_gradients.doctor import assert_correct, diagnose
+from softmax_gradients.mistakes import MISTAKES
 from tests.support.styles import log_q_of, q_of
 
 WEIGHTS = np.array([1.0, 3.0, 0.5])
@@ -314,6 +317,26 @@ def test_weights_of_rows_and_of_classes_together():
         return w[:, None] * rows_of(z, y) / w.sum()
 
     assert diagnose(gradient, "gradient", **STATED).verdict == "right"
+
+
+def test_the_catalogue_says_which_options_name_its_entries():
+    """The tests above name each of them."""
+    by_option = {}
+    for slug, entry in MISTAKES.items():
+        for option in entry.options:
+            assert entry.demonstration is not None
+            by_option.setdefault(option, set()).add(slug)
+    assert by_option == {
+        "class_weights": {
+            "weighted-mean",
+            "class-weights-on-entries",
+            "class-weights-on-logits",
+        },
+        "label_smoothing": {"label-smoothing-convention"},
+        "ignore_index": {"ignored-rows-in-the-mean", "ignored-rows-keep-a-gradient"},
+    }
+    parameters = inspect.signature(diagnose).parameters
+    assert set(by_option) <= set(parameters)
 
 
 # Bad input.

@@ -50,6 +50,12 @@ def shows(entry):
         return (
             "A belief, with numbers that refute it: `MISTAKES[...].counterexample()`."
         )
+    if entry.options:
+        stated = " and ".join(f"`{option}=`" for option in entry.options)
+        return (
+            f"Named by the doctor in `loss` and `gradient` where {stated} is stated. "
+            "`MISTAKES[...].demonstration()` returns numbers that show it."
+        )
     if entry.demonstration is not None:
         return (
             "No result of one function can show it, so the doctor does not name it: "

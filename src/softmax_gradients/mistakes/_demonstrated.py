@@ -254,7 +254,7 @@ ENTRIES = (
         right=r"\frac{\sum_n w_{y_n} L_n}{\sum_n w_{y_n}} \text{ is what the library "
         r"computes}",
         giveaway="With one row the weight has no effect.",
-        page="gradient-doctor#what-no-result-shows",
+        page="what-the-mean-is-over#weights",
         right_if="you meant to divide by the sum of the weights",
         sources=(
             "pytorch/pytorch#8062",
@@ -265,6 +265,7 @@ ENTRIES = (
             "pytorch/pytorch#65329",
         ),
         demonstration=two_kinds_of_weighted_mean,
+        options=("class_weights",),
     ),
     Mistake(
         slug="label-smoothing-convention",
@@ -284,6 +285,7 @@ ENTRIES = (
             "open-mmlab/mmpretrain#285",
         ),
         demonstration=three_smoothed_labels,
+        options=("label_smoothing",),
     ),
     Mistake(
         slug="aliased-probabilities",
@@ -325,13 +327,14 @@ ENTRIES = (
         right=r"w_y\, L(z)",
         giveaway="The weights change the probabilities, and do not say how much a "
         "row counts; the rows of the gradient no longer sum to zero.",
-        page="gradient-doctor#what-no-result-shows",
+        page="relatives#class-weights",
         sources=(
             "jakeret/tf_unet#8",
             "TomHeaven/msba_reid#3",
             "tensorflow/tensorflow#27741",
         ),
         demonstration=weights_on_the_logits,
+        options=("class_weights",),
     ),
     Mistake(
         slug="ignored-rows-keep-a-gradient",
@@ -341,9 +344,10 @@ ENTRIES = (
         right=r"\frac{\partial L}{\partial z_n} = 0",
         giveaway="The loss does not change with the logits of that row, and its "
         "gradient there is not zero.",
-        page="gradient-doctor#what-no-result-shows",
+        page="what-the-mean-is-over#padding",
         sources=("PaddlePaddle/Paddle#28622",),
         demonstration=gradient_of_an_ignored_row,
+        options=("ignore_index",),
     ),
     Mistake(
         slug="ignored-rows-in-the-mean",
@@ -351,9 +355,10 @@ ENTRIES = (
         wrong=r"\frac{1}{N}\sum_n m_n L_n,\quad m_n = 0 \text{ for ignored rows}",
         right=r"\frac{\sum_n m_n L_n}{\sum_n m_n}",
         giveaway="The more padding, the smaller the loss and its gradient.",
-        page="gradient-doctor#what-no-result-shows",
+        page="what-the-mean-is-over#padding",
         sources=("IBM/pytorch-seq2seq#125", "chainer/chainer#500"),
         demonstration=mean_with_an_ignored_row,
+        options=("ignore_index",),
     ),
     Mistake(
         slug="mean-of-means",
@@ -380,6 +385,7 @@ ENTRIES = (
         page="relatives#class-weights",
         sources=(),
         demonstration=weights_on_the_entries,
+        options=("class_weights",),
     ),
     Mistake(
         slug="focal-loss-without-cross-terms",
@@ -390,7 +396,7 @@ ENTRIES = (
         giveaway="The weight depends on every logit, through q_y. If it is held "
         "constant, the gradient is too short; if it is differentiated only for the "
         "labelled class, the entries do not sum to zero.",
-        page="gradient-doctor#what-no-result-shows",
+        page="relatives#focal-loss",
         sources=("unsky/focal-loss#1", "kuangliu/pytorch-retinanet#12"),
         demonstration=focal_gradients,
     ),

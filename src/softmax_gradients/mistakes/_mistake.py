@@ -66,6 +66,9 @@ class Mistake:
     demonstration : callable, optional
         For a mistake that the result of no such function can show: returns, by
         name, numbers that show it.
+    options : tuple of str
+        For such a mistake, the options of the doctor with which it is named all the
+        same: they state what is no argument of a kind, as the weights of the classes.
     counterexample : callable, optional
         For a belief, not a computation: returns, by name, numbers that refute it.
     """
@@ -83,6 +86,7 @@ class Mistake:
     numerical: bool = False
     right_if: str = ""
     demonstration: Callable[[], dict[str, Any]] | None = None
+    options: tuple[str, ...] = ()
     counterexample: Callable[[], dict[str, Any]] | None = None
 
     def __reduce__(self) -> tuple[Callable[[str], "Mistake"], tuple[str]]:
