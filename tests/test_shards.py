@@ -695,3 +695,100 @@ def test_whole_numbers_are_a_result_too():
 def test_options_that_make_no_sense(options, said):
     with pytest.raises(ValueError, match=said):
         check(right, **options)
+
+
+# Engines that split. All in one process: `vmap` with a named axis is as many devices.
+
+
+def in_jax(derivative):
+    """Return a loss over parts of one size, reduced by JAX's collectives."""
+    import jax
+    from jax import lax
+    from jax import numpy as jnp
+
+    def of_a_part(shard, labels):
+        peak = lax.pmax(lax.stop_gradient(shard).max(axis=1), "parts")
+        total = lax.psum(jnp.exp(shard - peak[:, None]).sum(axis=1), "parts")
+        local = labels - lax.axis_index("parts") * shard.shape[1]
+        mine = (local >= 0) & (local < shard.shape[1])
+        index = jnp.clip(local, 0, shard.shape[1] - 1)
+        found = jnp.take_along_axis(shard, index[:, None], axis=1)[:, 0]
+        target = lax.psum(jnp.where(mine, found, 0), "parts")
+        return (peak + jnp.log(total) - target).mean()
+
+    def over_parts(function):
+        return jax.vmap(function, in_axes=(0, None), axis_name="parts")
+
+    def inside(shards, labels):
+        values, gradients = over_parts(jax.value_and_grad(of_a_part))(shards, labels)
+        return values[0], gradients
+
+    def outside(shards, labels):
+        loss = over_parts(of_a_part)
+        return jax.value_and_grad(lambda each: loss(each, labels)[0])(shards)
+
+    def split(shards, labels):
+        stacked = np.stack(shards).astype(np.float32)
+        value, gradients = {"inside": inside, "outside": outside}[derivative](
+            stacked, labels
+        )
+        return value, list(gradients)
+
+    return split
+
+
+@pytest.mark.peers
+def test_a_derivative_outside_of_the_parts_of_jax_is_right():
+    check(in_jax("outside"), uneven=False)
+
+
+@pytest.mark.peers
+def test_a_derivative_inside_of_the_parts_of_jax_is_named():
+    """As in jax-ml/jax#3970: the derivative of psum is psum."""
+    text = message(in_jax("inside"), uneven=False)
+    assert names(text) == {"loss": "right", "gradient": "times the number of parts"}
+
+
+def in_torch(log_total, reduction="mean"):
+    """Return a loss over parts whose derivative is PyTorch's."""
+    import torch
+
+    def split(shards, labels):
+        parts = [torch.tensor(shard, requires_grad=True) for shard in shards]
+        rows, whole = torch.arange(len(labels)), torch.cat(parts, dim=1)
+        losses = log_total(parts) - whole[rows, torch.tensor(labels)]
+        total = losses.mean() if reduction == "mean" else losses.sum()
+        total.backward()
+        value = losses if reduction == "none" else total
+        return value.detach(), [part.grad for part in parts]
+
+    return split
+
+
+@pytest.mark.peers
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_automatic_derivatives_of_torch_are_right(reduction):
+    import torch
+
+    def log_total(parts):
+        peaks = torch.stack([part.detach().max(dim=1).values for part in parts])
+        peak = peaks.max(dim=0).values
+        terms = [torch.exp(part - peak[:, None]).sum(dim=1) for part in parts]
+        return peak + torch.log(sum(terms))
+
+    check(in_torch(log_total, reduction), reduction=reduction)
+
+
+@pytest.mark.peers
+def test_a_log_of_sums_of_logs_of_torch_has_no_derivative_at_an_empty_part():
+    import torch
+
+    def log_total(parts):
+        sums = torch.stack([part.logsumexp(dim=1) for part in parts])
+        return sums.logsumexp(dim=0)
+
+    text = message(in_torch(log_total))
+    assert names(text) == {
+        "loss": "right",
+        "gradient": "wrong where a part is all -inf",
+    }

@@ -172,9 +172,7 @@ def assert_shard_invariant(
     ]
     if not all(answer.ok for answer in answers):
         name = getattr(function, "__name__", "The function")
-        raise AssertionError(
-            "\n".join([f"{name} {told(answers)[0]}", *told(answers)[1:]])
-        )
+        raise AssertionError(f"{name} " + "\n".join(told(answers)))
 
 
 @dataclass(frozen=True)
