@@ -1,10 +1,13 @@
 """The clinic's answers to code as people paste it, without a browser."""
 
+import doctest
 import json
 
 import numpy as np
 import pytest
+from _ext.live.clinic import EXAMPLES, fragment
 
+import softmax_gradients._clinic as _clinic
 from softmax_gradients._clinic import (
     KIND_WORDS,
     LONGEST_CODE,
@@ -390,3 +393,38 @@ def test_hostile_names_and_messages_are_only_text():
     long = "n" * 2000
     found = answer(f"def {long}(z, t):\n    return z")
     assert len(json.dumps(found)) < 60_000
+
+
+def test_the_documentation_of_the_module_holds():
+    assert doctest.testmod(_clinic).failed == 0
+
+
+# What the page begins with
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "slug"),
+    [
+        ("the thread's formula", "gradient", "diagonal-jacobian"),
+        ("NumPy", "gradient", "whole-batch-sum"),
+        ("a layer class", "vjp", "missing-keepdims"),
+        ("a tuple", "gradient", "missing-batch-mean"),
+        ("a loss", "loss", "mean-over-classes"),
+    ],
+)
+def test_the_examples_of_the_page_have_the_mistakes_that_they_show(name, kind, slug):
+    found = answer(EXAMPLES[name])
+    assert found["kind"] == kind
+    assert slug in found["sentence"]
+    assert len(EXAMPLES) == 5
+
+
+def test_the_page_without_scripts_says_the_answer():
+    text = fragment(None)
+    assert "Wrong, by diagonal-jacobian." in text
+    assert '<a href="summation-mistake.html#the-step-that-fails">' in text
+    assert "Diagnose" not in text
+    assert "loads 12" in " ".join(fragment(12.4).split())
+    stored = text.partition('class="clinic-stored">')[2].partition("</script>")[0]
+    assert json.loads(stored)["examples"] == EXAMPLES
+    assert "<" not in stored

@@ -509,7 +509,7 @@ def examined(
             f"{name[:LONGEST_NAME]}() could not be made without arguments. Add a line "
             f"that makes one, as in: mine = {name[:LONGEST_NAME]}(...)",
         )
-    report = diagnose(function, kind, **options)
+    report = diagnosed(function, kind, options)
     if report.kind not in KIND_WORDS:
         return not_guessed(function, options)
     whole = report
@@ -520,6 +520,26 @@ def examined(
     return told(report, whole, kind is None)
 
 
+def diagnosed(function: Any, kind: str | None, options: dict[str, Any]) -> Report:
+    """Return the doctor's report; without a kind, for the kind that the name tells.
+
+    If the name tells none, or not the right one, the doctor tries every kind.
+    """
+    if kind is None and name_tells(function):
+        report = diagnose(function, guessed_kinds(function)[0], **options)
+        # Of several results, another one may be what is meant.
+        several = any(each.option.startswith("result") for each in report.conventions)
+        if report.verdict in ("right", "convention", "mistake") and not several:
+            return report
+    return diagnose(function, kind, **options)
+
+
+def name_tells(function: Any) -> bool:
+    """Tell whether the name of a function says what it computes."""
+    called = getattr(function, "__name__", type(function).__name__).lower()
+    return any(part in called for part, _ in NAMED)
+
+
 def not_guessed(function: Any, options: dict[str, Any]) -> dict[str, Any]:
     """Return the answer on a function that may be of several kinds.
 
@@ -527,8 +547,7 @@ def not_guessed(function: Any, options: dict[str, Any]) -> dict[str, Any]:
     """
     kinds = guessed_kinds(function)
     report = diagnose(function, kinds[0], **options)
-    called = getattr(function, "__name__", type(function).__name__).lower()
-    if report.verdict != "unusable" and any(part in called for part, _ in NAMED):
+    if report.verdict != "unusable" and name_tells(function):
         return told(report, report, True)
     reason = f"{sentence(report)} " if report.verdict == "unusable" else ""
     return problem(

@@ -503,7 +503,7 @@ def test_a_forged_answer_is_only_text(clinic, forged):
     opened.press()
     found = opened.finished()
     assert found == (forged if isinstance(forged, dict) else found)
-    assert found.get("verdict") != "right"
+    assert "Right" not in opened.sentence
     opened.page.wait_for_timeout(300)
     assert opened.find(":is(img, script:not([type]))").count() == 0
     assert not opened.hacked()
@@ -568,12 +568,7 @@ def test_the_keyboard_is_enough(clinic):
                 "document.activeElement.ariaLabel || document.activeElement.textContent"
             )
         )
-    assert seen == [
-        "Diagnose",
-        "What it computes",
-        "Examples",
-        "Copy link to this code",
-    ]
+    assert seen == ["Diagnose", "What it computes", "Which function", "Examples"]
 
 
 @pytest.mark.parametrize(("width", "theme"), [(1280, "light"), (360, "dark")])
