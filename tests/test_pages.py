@@ -157,9 +157,11 @@ README = {
 
 
 def answers(page):
-    """Return the question and the answer in each row of the first table of a page."""
-    text = (ROOT / page).read_text("utf-8")
-    table = re.search(r"^\|.*?(?=\n\n)", text, re.DOTALL | re.MULTILINE)[0]
+    """Return the question and the answer in each row of the table of answers."""
+    text = (ROOT / page).read_text("utf-8").partition("(the-answer)=")
+    table = re.search(r"^\|.*?(?=\n\n)", text[2] or text[0], re.DOTALL | re.MULTILINE)[
+        0
+    ]
     return [line.strip("| ").split(" | ")[:2] for line in table.splitlines()[2:]]
 
 
@@ -213,7 +215,7 @@ def test_the_losses_at_which_softmax_twice_stops(page):
 
 def test_the_doors_by_symptom_lead_to_sections():
     text = (ROOT / "book" / "intro.md").read_text("utf-8")
-    table = text.partition("(symptoms)=")[2].partition("\n## Check")[0]
+    table = text.partition("(symptoms)=")[2].partition("\n(the-answer)=")[0]
     rows = re.findall(r"^\| (?!-|What you see)(.*)$", table, re.MULTILINE)
     assert len(rows) >= 13
     for row in rows:

@@ -3,7 +3,7 @@
 import pytest
 from pages import CHAPTERS
 
-READ = ["intro", "explorer", "glossary", "mistakes", *CHAPTERS]
+READ = ["intro", "clinic", "explorer", "glossary", "mistakes", *CHAPTERS]
 SHIFT = """() => {
   window.shift = 0;
   new PerformanceObserver((list) => {
