@@ -61,6 +61,17 @@ def test_a_property_allows_ten_times_as_much(dtype, allowed, too_much):
     assert not holds(1 - too_much)[SUMS_TO_ONE]
 
 
+def test_no_property_is_said_to_be_broken_where_an_entry_is_nan():
+    def one_is_nan(z):
+        result = sg.softmax(z)
+        result[0, 0] = np.nan
+        return result
+
+    probe = Probe("", BATCH, None, 1.0)
+    assert invariants(caller(sg.softmax, "softmax"), probe)[SUMS_TO_ONE]
+    assert invariants(caller(one_is_nan, "softmax"), probe) == {}
+
+
 def test_a_result_of_zero_is_compared_with_a_thousandth():
     """Zero has no size of its own: an error up to 10^-8 is taken for rounding."""
     zero = "it should be zero where the student agrees with the teacher"
