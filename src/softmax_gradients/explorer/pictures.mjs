@@ -152,7 +152,7 @@ ${number(printed(value, i, k), x + bar / 2, below ? end + 16 : end - 7)}`);
 
 export function tint(value, strongest) {
   const strength = Math.round((55 * Math.abs(value)) / (strongest || 1));
-  return `color-mix(in srgb, ${value < 0 ? "#762a83" : "#1b7837"} ${strength}%, #fff)`;
+  return `color-mix(in srgb, var(--sg-${value < 0 ? "negative" : "positive"}) ${strength}%, var(--sg-zero))`;
 }
 
 function matrixTable(parent, { title, caption }) {
