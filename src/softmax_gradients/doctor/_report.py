@@ -191,6 +191,8 @@ class Report:
         line = RIGHT_LINES.get(self.kind)
         if line is None or any(mistake.numerical for mistake in leading):
             return title
+        if self.kind not in first.kinds:  # the line is without weights and masks
+            return title
         return f"{title} Write {line}."
 
     def __str__(self) -> str:

@@ -167,7 +167,7 @@ ENTRIES = (
         wrong=r"\frac{q \odot g}{T}",
         right=r"\frac{q \odot (g - \langle q, g\rangle)}{T}",
         giveaway="Rows do not sum to zero. A cotangent of ones gives q/T and should "
-        "give zero.",
+        "give zero. In attention's backward the dot product is the row sum of dO O.",
         page="jacobian-structure#products-without-the-matrix",
         sources=(
             "HomericIntelligence/Odyssey#2134",
