@@ -1,6 +1,7 @@
 """Split losses that are right are passed, and the fault of each wrong one is named."""
 
 from dataclasses import replace
+from functools import wraps
 
 import numpy as np
 import pytest
@@ -422,15 +423,32 @@ def names(text):
     return said
 
 
-@pytest.mark.parametrize("seed", [0, 1])
-@pytest.mark.parametrize("parts", [(1, 2, 3, 8), (2, 4)], ids=str)
+OPTIONS = {
+    "mean": {},
+    "none at T": {
+        "parts": (2, 4),
+        "reduction": "none",
+        "temperature": 1.7,
+        "seed": 1,
+    },
+}
+
+
+def asked_for(function, *, reduction="mean", temperature=1.0, **_):
+    """Return a function with another reduction and at a temperature, of this name."""
+    if reduction == "mean":
+        return function
+    return wraps(function)(at_temperature(reduced(function, reduction), temperature))
+
+
+@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
 @pytest.mark.parametrize("function", FAULTS, ids=lambda function: function.__name__)
-def test_each_fault_is_named(function, parts, seed):
+def test_each_fault_is_named(function, options):
     name, where = FAULTS[function]
-    text = message(function, parts=parts, seed=seed)
+    text = message(asked_for(function, **options), **options)
     start = f"{function.__name__} depends on how the classes are split.\n"
     # A mean is none of one part, and the first class of all is that of a part.
-    if 1 in parts and name in ("local mean", "target missed at the edge of a part"):
+    if not options and name in ("local mean", "target missed at the edge of a part"):
         start = f"{function.__name__} is wrong for one part already"
     assert text.startswith(start)
     expected = dict.fromkeys(("loss", "gradient"), name)
@@ -496,11 +514,12 @@ def local_smoothing_over_the_others(shards, labels, epsilon=0.2):
     [local_smoothing(0), local_smoothing(-1), local_smoothing(None)],
 )
 def test_smoothing_by_the_part_is_named(function):
-    text = message(function, label_smoothing=0.2)
-    assert set(names(text).values()) == {"local vocabulary in the smoothing"}
-    assert text.startswith("loss depends on how the classes are split.")
-    text = message(local_smoothing(0, own_total=True), label_smoothing=0.2)
-    assert set(names(text).values()) == {"local vocabulary in the smoothing"}
+    for options in OPTIONS.values():
+        for each in (function, local_smoothing(0, own_total=True)):
+            mine = asked_for(each, **options)
+            text = message(mine, label_smoothing=0.2, **options)
+            assert set(names(text).values()) == {"local vocabulary in the smoothing"}
+            assert text.startswith("loss depends on how the classes are split.")
 
 
 def test_smoothing_over_the_others_of_a_part_is_named():
@@ -531,9 +550,10 @@ def test_a_local_sum_of_the_weights_is_named():
             for z, t in zip(shards, pieces, strict=True)
         ]
 
-    text = message(loss, targets="weights")
-    assert names(text)["loss"] == "right"
-    assert names(text)["gradient"] == "sum of the targets not shared"
+    for options in OPTIONS.values():
+        text = message(asked_for(loss, **options), targets="weights", **options)
+        said = {"loss": "right", "gradient": "sum of the targets not shared"}
+        assert names(text) == said
 
 
 # Logits that are masked or large.

@@ -126,9 +126,8 @@ def spread(epsilon: float, convention: Convention, classes: Array | int) -> Arra
     For one class and the convention "others" there is no such s: NaN or infinity.
     """
     count = np.asarray(classes, float)
-    with np.errstate(all="ignore"):
-        factor = count / (count - 1) if convention == "others" else np.ones_like(count)
-        return np.asarray(epsilon * factor)
+    factor = count / (count - 1) if convention == "others" else np.ones_like(count)
+    return np.asarray(epsilon * factor)
 
 
 Form = Callable[[Problem], Array]
