@@ -2,10 +2,10 @@
 # make preview    the site while it is written: what is saved is built and shown
 # make check      lint, and the tests of what has changed
 # make test       every test, and every notebook cell run again and compared
-# make peers      the tests that compare with PyTorch, JAX, SciPy and scikit-learn, and
-#                 the chapter that needs JAX
+# make peers      the tests beside PyTorch, JAX, SciPy, scikit-learn; the chapter on JAX
 # make site-test  the site as it is deployed, tested in Chromium
 # make notebooks  run the notebooks in place
+# make jax-notebook  run the one that needs JAX in place
 # make bench      speed and accuracy, beside what a user would pick instead
 # make pdf        the book as one PDF, on a machine with Chromium
 # make lab        JupyterLab on the chapters
@@ -43,8 +43,8 @@ MADE_OF := _config.yml _toc.yml pyproject.toml README.md LICENSE \
 	-not -path '*/__pycache__*' -not -path '*.egg-info*') \
 	$(wildcard .git/logs/HEAD)
 
-.PHONY: book preview check test peers site-test notebooks bench pdf lab lint pins \
-	release-check jupyter-book-2 clean help
+.PHONY: book preview check test peers site-test notebooks jax-notebook bench pdf lab \
+	lint pins release-check jupyter-book-2 clean help
 .DEFAULT_GOAL := book
 
 # Everything is rebuilt: a warning of an unchanged page must fail again. If nothing has
@@ -85,7 +85,11 @@ site-test: $(SITE_INSTALLED)
 
 notebooks: $(INSTALLED)
 	$(BIN)/python tools/notebooks.py $(NOTEBOOKS)
-	@echo "$(WITH_JAX) needs JAX, as the CONTRIBUTING file says."
+	@echo "$(WITH_JAX) needs JAX: make jax-notebook runs it."
+
+# In the environment that has JAX.
+jax-notebook: $(PEERS)/.installed
+	$(PEERS)/$(notdir $(BIN))/python tools/notebooks.py $(WITH_JAX)
 
 # In an environment of its own: the peers are large.
 bench:
