@@ -112,11 +112,11 @@ def cross_entropy(
     it for targets given as weights. PyTorch's CrossEntropyLoss has the same rule, also
     where its users found it odd. Class weights multiply the smoothed targets, so they
     change where the loss is smallest
-    (`pytorch/pytorch#104776 <https://github.com/pytorch/pytorch/issues/104776>`_).
+    (`pytorch/pytorch#104776 <https://github.com/pytorch/pytorch/issues/104776>`__).
     An ignored row counts in no part of a smoothed loss, nor in its divisor, as in
     PyTorch since two faults were repaired
-    (`pytorch/pytorch#73205 <https://github.com/pytorch/pytorch/issues/73205>`_ and
-    `pytorch/pytorch#69339 <https://github.com/pytorch/pytorch/issues/69339>`_).
+    (`pytorch/pytorch#73205 <https://github.com/pytorch/pytorch/issues/73205>`__ and
+    `pytorch/pytorch#69339 <https://github.com/pytorch/pytorch/issues/69339>`__).
     Where PyTorch has a mean of NaN, because no weight is left, there is a ValueError.
 
     References
@@ -499,10 +499,13 @@ def _check_of(logits: ArrayLike, targets: ArrayLike, axis: int) -> Check:
 
 def _written_to(out: Array | None, rows: WeightedRows) -> tuple[Loss, Array]:
     """Return the loss and the gradient, which is in `out` if that was given."""
+    room = None
     if out is not None:
         check_out(out, restore_axis(rows.given, rows.axis))
-    loss, gradient = rows.loss(), rows.gradient()
-    if out is None:
-        return loss, gradient
-    out[...] = gradient
+        room = class_axis_last(out, rows.axis)
+    loss, gradient = rows.value_and_gradient(room)
+    if out is None or room is None:
+        return loss, restore_axis(gradient, rows.axis)
+    if gradient is not room:
+        room[...] = gradient
     return loss, out

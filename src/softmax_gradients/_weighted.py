@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 from . import _kernels
 from ._inputs import (
     Array,
+    Check,
     Loss,
     as_class_weights,
     as_fraction,
@@ -25,6 +26,7 @@ from ._inputs import (
     as_sample_weights,
     as_targets,
     as_temperature,
+    as_unchecked_logits,
     check_choice,
     require_finite_sums,
     restore_axis,
@@ -74,13 +76,14 @@ class Weights(NamedTuple):
 class WeightedRows(NamedTuple):
     """A batch to which the options have been applied, the class axis last."""
 
-    logits: Array  # in float64 or wider, so that results are rounded once
+    logits: Array
     targets: Array
     factors: Array
     temperature: float
     reduction: str
-    given: Array  # the logits in the precision of the results
     axis: int
+    check: Check
+    given: Array  # the logits in the precision of the results
 
     def loss(self) -> Loss:
         """Return the reduced loss.
@@ -90,8 +93,37 @@ class WeightedRows(NamedTuple):
         ValueError
             If infinite terms of both signs are added.
         """
-        rows = _product(self.factors, self._linear_in_targets(_row_losses))
+        rows = self._linear_in_targets(_row_losses)[0]
+        return self._reduced(rows)
+
+    def gradient(self) -> Array:
+        """Return the gradient of the reduced loss, with the class axis of the user."""
+        rows = self._linear_in_targets(_row_gradients)[0]
+        return restore_axis(self._scaled(rows), self.axis)
+
+    def value_and_gradient(self, room: Array | None = None) -> tuple[Loss, Array]:
+        """Return both, and the gradient with the class axis last.
+
+        It is in the `room` where that can be. Raises as `loss`.
+        """
+        if self._is_signed() or self.logits is not self.given:
+            room = None  # it is filled once, in the precision of the result
+
+        def both(
+            logits: Array, targets: Array, temperature: float, check: Check
+        ) -> tuple[Array, Array]:
+            return _kernels.cross_entropy_rows_and_gradient(
+                logits, targets, temperature, 1, room, check
+            )
+
+        losses, rows = self._linear_in_targets(both)
+        return self._reduced(losses), self._scaled(rows)
+
+    def _reduced(self, losses: Array) -> Loss:
+        """Return the loss of rows whose own losses are given, without their weights."""
+        rows = np.where(self.factors == 0, 0, losses)
         with np.errstate(over="ignore", invalid="ignore"):
+            rows = self.factors * rows
             loss = rows[()] if self.reduction == "none" else rows.sum()
         if np.isnan(loss).any():
             raise ValueError(
@@ -101,26 +133,36 @@ class WeightedRows(NamedTuple):
         rounded: Loss = rounded_like(loss, self.given)
         return rounded
 
-    def gradient(self) -> Array:
-        """Return the gradient of the reduced loss, with the class axis of the user."""
-        rows = self._linear_in_targets(_row_gradients)
-        gradient = _product(self.factors[..., np.newaxis], rows)
-        return restore_axis(rounded_like(gradient, self.given), self.axis)
+    def _scaled(self, gradients: Array) -> Array:
+        """Return the rows' gradients times their weights, in place."""
+        factors = self.factors.astype(gradients.real.dtype)
+        with np.errstate(over="ignore", invalid="ignore"):
+            gradients *= factors[..., np.newaxis]
+        # Infinite gradients, as of the smallest T, times 0 are NaN.
+        gradients[self.factors == 0] = 0
+        rounded: Array = rounded_like(gradients, self.given)
+        return rounded
+
+    def _is_signed(self) -> bool:
+        """Say whether some targets are negative weights."""
+        has_labels = self.targets.ndim < self.logits.ndim
+        return not has_labels and bool(self.targets.min(initial=0) < 0)
 
     def _linear_in_targets(
-        self, function: Callable[[Array, Array, float], Array]
-    ) -> Array:
-        """Return a function of the targets that is linear in them.
+        self, function: Callable[..., tuple[Array, ...]]
+    ) -> tuple[Array, ...]:
+        """Return what a function gives whose results are linear in the targets.
 
         The kernels add up nonnegative numbers: negative weights are given apart.
         """
-        targets, temperature = self.targets, self.temperature
-        if targets.ndim < self.logits.ndim or targets.min(initial=0) >= 0:
-            return function(self.logits, targets, temperature)
-        positive = function(self.logits, np.maximum(targets, 0), temperature)
-        negative = function(self.logits, np.maximum(-targets, 0), temperature)
+        if not self._is_signed():
+            return function(self.logits, self.targets, self.temperature, self.check)
+        positive, negative = (
+            function(self.logits, part, self.temperature, self.check)
+            for part in (np.maximum(self.targets, 0), np.maximum(-self.targets, 0))
+        )
         with np.errstate(invalid="ignore"):
-            return positive - negative
+            return tuple(p - n for p, n in zip(positive, negative, strict=True))
 
 
 def read_weighted_rows(
@@ -131,17 +173,30 @@ def read_weighted_rows(
     axis: int,
     options: Options,
 ) -> WeightedRows:
-    """Return the batch with the options applied to it; all arguments are checked."""
-    given = as_logits(logits, axis=axis)
-    wide = given.astype(at_least_double(given), copy=False)
-    weights = _read_weights(targets, wide, axis, options)
-    temperature = as_temperature(temperature, given.dtype)
+    """Return the batch with the options applied to it.
+
+    All arguments are checked but the logits, which the kernels do.
+    """
+    scores = as_unchecked_logits(logits, axis)
+    weights = _read_weights(targets, scores, axis, options)
+    temperature = as_temperature(temperature, scores.dtype)
     factors = weights.factors
-    row_divisor(reduction, given)  # refuses an unknown name, and a mean of no rows
+    row_divisor(reduction, scores)  # refuses an unknown name, and a mean of no rows
     if reduction == "mean":
         factors = factors / _sum_of_weights(weights.weights)
+    wide = scores
+    if weights.targets.ndim == scores.ndim:
+        # q sum(t) - t may cancel: the weights are to be as exact as their product.
+        wide = scores.astype(at_least_double(scores), copy=False)
     return WeightedRows(
-        wide, weights.targets, factors, temperature, reduction, given, axis
+        wide,
+        weights.targets,
+        factors,
+        temperature,
+        reduction,
+        axis,
+        lambda: as_logits(logits, axis=axis),
+        scores,
     )
 
 
@@ -154,26 +209,30 @@ def _read_weights(
     epsilon = as_fraction(options.label_smoothing, "label_smoothing")
     classes = logits.shape[-1]
     kept, ignored = as_kept_targets(targets, logits, options.ignore_index)
-    answers = as_targets(kept, logits, axis, allow_negative=signed)
+    # Read in the precision in which they are multiplied.
+    wide = np.broadcast_to(np.zeros((), at_least_double(logits)), logits.shape)
+    answers = as_targets(kept, wide, axis, allow_negative=signed)
     has_labels = answers.ndim < logits.ndim
     factors = np.where(ignored, 0.0, np.ones(logits.shape[:-1]))
     if options.sample_weights is not None:
         factors = factors * as_sample_weights(options.sample_weights, logits, signed)
     weights = factors
-    class_weights = np.ones(classes)
+    class_weights = None
     if options.class_weights is not None:
         class_weights = as_class_weights(options.class_weights, classes, signed)
     if has_labels:
-        with np.errstate(over="ignore"):
-            weights = factors * class_weights[answers]
+        if class_weights is not None:
+            with np.errstate(over="ignore"):
+                weights = factors * class_weights[answers]
         if epsilon == 0:
             return Weights(answers, weights, weights)
         answers = smooth_labels(answers, classes, epsilon)
-    else:
+    elif epsilon > 0:
         answers = (1 - epsilon) * answers + epsilon / classes
-    with np.errstate(over="ignore"):
-        answers = answers * class_weights
-    require_finite_sums(answers, "targets times class_weights")
+    if class_weights is not None:
+        with np.errstate(over="ignore"):
+            answers = answers * class_weights
+        require_finite_sums(answers, "targets times class_weights")
     return Weights(answers, factors, weights)
 
 
@@ -190,17 +249,15 @@ def _sum_of_weights(weights: Array) -> Any:
     return total
 
 
-def _product(weights: Array, values: Array) -> Array:
-    """Return weights times values, where a weight of 0 makes 0 of inf too."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        return np.where(weights == 0, 0, weights * values)
-
-
-def _row_losses(logits: Array, targets: Array, temperature: float) -> Array:
+def _row_losses(
+    logits: Array, targets: Array, temperature: float, check: Check
+) -> tuple[Array]:
     """Return -sum t log q for each row."""
-    return _kernels.cross_entropy(logits, targets, temperature)
+    return (_kernels.cross_entropy(logits, targets, temperature, check),)
 
 
-def _row_gradients(logits: Array, targets: Array, temperature: float) -> Array:
+def _row_gradients(
+    logits: Array, targets: Array, temperature: float, check: Check
+) -> tuple[Array]:
     """Return (q sum(t) - t)/T for each row."""
-    return _kernels.cross_entropy_gradient(logits, targets, temperature, divisor=1)
+    return (_kernels.cross_entropy_gradient(logits, targets, temperature, 1, check),)
