@@ -11,6 +11,7 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+from try_wheel import OLDEST
 
 import softmax_gradients as sg
 from tests.support.programs import run_python
@@ -156,6 +157,14 @@ def requirements(path):
     lines = path.read_text("utf-8").splitlines()
     stated = (re.split(r"(?:^|\s)#", line)[0].strip() for line in lines)
     return [line for line in stated if line]
+
+
+def test_the_oldest_versions_that_are_tried_are_the_oldest_accepted():
+    accepted = re.findall(
+        r"\w+>=[\d.]+", " ".join(metadata.requires("softmax-gradients"))
+    )
+    tried = {oldest.replace("==", ">=").removesuffix(".*") for oldest in OLDEST}
+    assert tried == set(accepted)
 
 
 LISTS = ["requirements", "requirements-peers", "requirements-site"]

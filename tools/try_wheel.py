@@ -2,9 +2,10 @@
 
 Usage: python tools/try_wheel.py FOLDER
 
-The wheel in FOLDER is installed in two new environments: with NumPy alone, where the
+The wheel in FOLDER is installed in new environments: with NumPy alone, where the
 package must name the mistake in a gradient, and with everything that it can use, where
-its fixture for pytest must be found and all examples of its docstrings must hold.
+its fixture for pytest must be found and all examples of its docstrings must hold. They
+must hold with the oldest versions that it accepts, too.
 Needs nothing but Python, so that it runs on every system.
 """
 
@@ -36,6 +37,9 @@ TESTED = """from mine import right
 def test_my_gradient(gradient_doctor):
     gradient_doctor(right, kind="gradient")
 """
+# The oldest versions that pyproject.toml accepts; NumPy 2.0 is not for Python 3.13.
+OLDEST = ("numpy==2.0.*", "sympy==1.13.*", "matplotlib==3.8.*")
+HAS_OLDEST = sys.version_info < (3, 13)
 # Nothing but NumPy and what Python brings may come with the package.
 ALONE = """import sys
 import numpy
@@ -59,7 +63,8 @@ for name in named:
     assert result.failed == 0, name
     tried += result.attempted
 assert tried > 100
-print(len(named), "modules,", tried, "lines of their examples")
+import numpy
+print(len(named), "modules,", tried, "lines of examples, NumPy", numpy.__version__)
 """
 
 
@@ -98,6 +103,9 @@ def main():
         )
         programs = environment(Path(scratch, "all"), f"{wheel}[all]", "pytest")
         run(programs / "python", "-c", EXAMPLES, folder=work)
+        if HAS_OLDEST:
+            oldest = environment(Path(scratch, "oldest"), f"{wheel}[all]", *OLDEST)
+            run(oldest / "python", "-c", EXAMPLES, folder=work)
         pytest = [programs / "python", "-m", "pytest", "-q", "test_mine.py"]
         run(*pytest, shows="1 passed", folder=work)
 
