@@ -87,11 +87,18 @@ def test_every_path_that_is_named_is_there(page):
     assert [path for path in named - ELSEWHERE if not is_there(path)] == []
 
 
+def anchors(name):
+    """Return the anchors that GitHub gives the headings of a page."""
+    headings = re.findall(r"^#+ (.*)$", (ROOT / name).read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", each).lower().replace(" ", "-") for each in headings}
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_every_link_leads_to_a_file_of_the_repository(page):
     text = (ROOT / page).read_text("utf-8")
-    links = re.findall(r"\]\((?!https?:)([^)#\s]+)(?:#[^)]*)?\)", text)
-    assert set(links) <= set(git_files())
+    links = re.findall(r"\]\((?!https?:)([^)#\s]+)#?([^)]*)\)", text)
+    assert {name for name, _ in links} <= set(git_files())
+    assert [each for each in links if each[1] and each[1] not in anchors(each[0])] == []
 
 
 @pytest.mark.parametrize("page", PAGES)
