@@ -86,7 +86,7 @@ ENTRIES = (
         r"= P\,\frac{\partial L}{\partial z}",
         right=r"\frac{\partial L}{\partial z}",
         giveaway="The gradient is off by exactly the number of devices. The loss, "
-        "which every device has, is right.",
+        "which every device has, is right. assert_shard_invariant names it.",
         page="larger-than-one-array#factor",
         sources=("jax-ml/jax#3970",),
         demonstration=sum_over_the_parts,
@@ -99,7 +99,7 @@ ENTRIES = (
         right=r"(1 - \varepsilon)(-\log q_y) "
         r"- \frac{\varepsilon}{C} \sum_{k=1}^{C} \log q_k",
         giveaway="With smoothing the loss differs from device to device, and the "
-        "gradient of a row does not sum to zero.",
+        "gradient of a row does not sum to zero. assert_shard_invariant names it.",
         page="larger-than-one-array#smoothing",
         sources=(
             "NVIDIA/Megatron-LM#737",
@@ -114,7 +114,8 @@ ENTRIES = (
         wrong=r"\log \sum_{p=1}^{P} \sum_{k=1}^{C} e^{z_k} - z_y = L + \log P",
         right=r"\log \sum_{k=1}^{C} e^{z_k} - z_y = L",
         giveaway="The loss is too large by the logarithm of the number of parts, and "
-        "the probabilities of a row sum to one over that number.",
+        "the probabilities of a row sum to one over that number. "
+        "assert_shard_invariant names it.",
         page="larger-than-one-array#factor",
         sources=("NVIDIA/Megatron-LM#7452",),
         demonstration=sum_of_gathered_logits,
@@ -126,7 +127,8 @@ ENTRIES = (
         r"\text{ for } k \text{ in another part than } y",
         right=r"\frac{\partial L}{\partial z_k} = q_k",
         giveaway="The loss is right. The gradient of a row does not sum to zero: the "
-        "sum over all parts was taken by an operation that is not differentiated.",
+        "sum over all parts was taken by an operation that is not differentiated. "
+        "assert_shard_invariant names it.",
         page="larger-than-one-array#devices",
         sources=("modelscope/ms-swift#9947",),
         demonstration=gradient_of_the_part_with_the_target,
