@@ -214,11 +214,13 @@ def test_the_logits_are_not_in_memory():
     assert peak - results < 512 * 2000 * 8 / 10
 
 
-def test_many_classes_are_chunked_unasked(monkeypatch):
+@pytest.mark.parametrize(("chunk", "product"), [(11, 7), (3, 2)])
+def test_many_classes_are_chunked_unasked(monkeypatch, chunk, product):
+    """There is at least one row in a chunk, and one class in a product."""
     inputs, weights, _, point = layer(4)
     whole = compute(inputs, weights, point.labels)
-    monkeypatch.setattr("softmax_gradients.linear.CHUNK", 11)
-    monkeypatch.setattr("softmax_gradients.linear.PRODUCT", 7)
+    monkeypatch.setattr("softmax_gradients.linear.CHUNK", chunk)
+    monkeypatch.setattr("softmax_gradients.linear.PRODUCT", product)
     for ours, expected in zip(
         parts(compute(inputs, weights, point.labels))[:3], parts(whole)[:3], strict=True
     ):
