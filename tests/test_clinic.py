@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from _ext.live.clinic import EXAMPLES, fragment
 
+import softmax_gradients as sg
 import softmax_gradients._clinic as _clinic
 from softmax_gradients._clinic import (
     KIND_WORDS,
@@ -332,15 +333,53 @@ def test_a_missing_library_is_named_with_the_command_for_home(code, library):
 
 
 def test_a_line_that_raises_is_told_if_nothing_can_be_examined():
-    found = answer("values = 1 / 0\ndef f(z):\n    return values")
+    found = answer("values = int('one')\ndef f(z):\n    return values")
     assert found["sentence"].startswith("It could not be checked.")
     assert "NameError: name 'values' is not defined" in said(found)
-    assert "Line 1 raises ZeroDivisionError: division by zero." in found["notes"]
+    assert "Line 1 raises ValueError: invalid literal for int()" in said(found)
     found = answer("def f(z):\n    return 1\nexit = f.x\nf = None")
     assert found["notes"] == [
         "Line 3 raises AttributeError: 'function' object has no attribute 'x'."
     ]
     assert "SystemExit" in said(answer("import sys\nx = sys.exit()"))
+
+
+def test_a_name_that_nobody_defines_is_told():
+    found = answer("def gradient(z, t):\n    return q_of(len(z)) - t")
+    assert found["state"] == "raises"
+    assert found["sentence"] == "q_of is not defined here. Paste what defines it, too."
+
+
+@pytest.mark.parametrize("kind", ["softmax", "loss", "gradient", "vjp"])
+def test_the_right_line_of_a_softmax_that_overflows_does_not(kind):
+    q = "np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)"
+    second, value = {
+        "softmax": ("", "q"),
+        "loss": (", t", "-(t * np.log(q)).sum() / len(z)"),
+        "gradient": (", t", "(q * t.sum(axis=1, keepdims=True) - t) / len(z)"),
+        "vjp": (", g", "q * (g - (q * g).sum(axis=1, keepdims=True))"),
+    }[kind]
+    found = answer(f"def f(z{second}):\n    q = {q}\n    return {value}", kind=kind)
+    assert found["sentence"].startswith("Right at ordinary logits, fails at large")
+    *lines, last = found["lines"][-1]["code"].splitlines()
+    names = {
+        "np": np,
+        "z": np.array([[1000.0, 999.0, 0.0]]),
+        "t": np.array([[0.0, 1.0, 0.0]]),
+        "g": np.array([[1.0, 0.0, 2.0]]),
+        "T": 1.0,
+        "N": 1,
+        "log_softmax": sg.log_softmax,
+    }
+    for line in lines:
+        exec(line, names)
+    right = {
+        "softmax": sg.softmax(names["z"]),
+        "loss": sg.cross_entropy(names["z"], names["t"]),
+        "gradient": sg.cross_entropy_gradient(names["z"], names["t"]),
+        "vjp": sg.softmax_vjp(names["z"], names["g"]),
+    }[kind]
+    np.testing.assert_allclose(eval(last, names), right, atol=1e-15)
 
 
 # As data

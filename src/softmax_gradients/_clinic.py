@@ -6,6 +6,7 @@ around a function are not needed to examine it.
 """
 
 import ast
+import builtins
 import contextlib
 import functools
 import inspect
@@ -73,6 +74,8 @@ LONGEST_NAME = 60
 MOST_BARS = 12
 MODULE = "pasted"
 FILE = "<pasted>"
+# What `q` is, where the softmax itself is at fault.
+SHIFTED = f"{WHERE['s']}\nq = {RIGHT_LINES['softmax']}\n"
 DEFINING = (
     ast.Import,
     ast.ImportFrom,
@@ -175,7 +178,7 @@ def answer(
         options = {"rows": "one", **options}
     result = examined(found[chosen], chosen, kind, options)
     if result["state"] != "report" or result["verdict"] == "unusable":
-        absent = missing(libraries, chosen, kind)
+        absent = missing(libraries, chosen, kind) or unknown(tree, run)
         result = absent or result
         notes += [run.problem] if run.problem and not absent else []
     used = [each for each in ("softmax", "log_softmax") if uses(tree, each)]
@@ -356,6 +359,18 @@ def missing(names: list[str], function: str, kind: str | None) -> dict[str, Any]
         f"{library or names[0][:LONGEST_NAME]} is not here: this page has {PRESENT}. "
         "At home, save the code as mine.py where the package is installed, and type",
         command=command(function, kind),
+    )
+
+
+def unknown(tree: ast.AST, run: Run) -> dict[str, Any]:
+    """Return the answer to code that looks up what nobody defines, or nothing."""
+    known = {*bound(tree), *run.names, *dir(builtins)}
+    names = [name for name in loaded(tree) if name not in known]
+    if not names:
+        return {}
+    return problem(
+        "raises",
+        f"{names[0][:LONGEST_NAME]} is not defined here. Paste what defines it, too.",
     )
 
 
@@ -642,10 +657,9 @@ def lines(report: Report) -> list[dict[str, str]]:
     for mistake in to_change(report)[:1]:
         code = dict(report.code(mistake))
         wrong = code.get("code", plain(mistake.wrong))
-        if code or not mistake.numerical:
-            right = with_names(right)
-        else:
-            right = plain(mistake.right)
+        right = with_names(right)
+        if mistake.numerical:
+            right = right.replace(f"{WHERE['q']}\n", SHIFTED)
         return [{"word": "wrong", "code": wrong}, {"word": "right", "code": right}]
     return []
 
