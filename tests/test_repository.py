@@ -1,10 +1,10 @@
 """What README, CONTRIBUTING and RELEASING say: it is there, and it runs."""
 
 import doctest
+import importlib.util
 import re
 import shlex
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -111,14 +111,12 @@ def test_every_command_can_be_run(page):
         assert [name for name in files if not is_there(name)] == []
 
 
-def test_the_commands_have_modules():
-    """Of `python -m NAME`, each name is importable in the environment of make."""
-    for page in PAGES:
-        for program, *arguments in commands(page):
-            if program == "python" and arguments[0] == "-m":
-                command = [sys.executable, "-m", arguments[1], "--help"]
-                done = subprocess.run(command, cwd=ROOT, capture_output=True)
-                assert done.returncode == 0, arguments
+@pytest.mark.parametrize("page", PAGES)
+def test_the_commands_have_modules(page):
+    """Of `python -m NAME`, each name is found in the environment of make."""
+    for program, *arguments in commands(page):
+        if Path(program).name == "python" and arguments[0] == "-m":
+            assert importlib.util.find_spec(arguments[1]), arguments[1]
 
 
 def test_every_file_of_the_root_is_on_the_map():
