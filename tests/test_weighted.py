@@ -474,6 +474,17 @@ def test_a_masked_label_of_an_ignored_row_costs_nothing():
         assert_array_equal(gradient[0], 0)
 
 
+def test_an_ignored_row_has_no_gradient_where_others_have_an_infinite_one():
+    """(q - e_y)/T is too large for a float at the smallest T, and 0 inf is NaN."""
+    gradient = sg.cross_entropy_gradient(
+        [[1.0, 2.0], [1.0, 2.0]],
+        [0, -1],
+        ignore_index=-1,
+        temperature=1e-310,
+    )
+    assert_array_equal(gradient, [[-np.inf, np.inf], [0, 0]])
+
+
 def test_smoothing_gives_a_masked_class_an_infinite_loss_but_a_gradient():
     """A class weight of 0 takes the mask out of the loss."""
     logits = np.array([-np.inf, 0.0, 0.0])
@@ -548,6 +559,37 @@ def test_the_gradient_is_written_where_it_is_asked_for():
         assert_array_equal(out, gradient)
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_gradient_of_weights_is_written_where_it_is_asked_for(sign, dtype):
+    batch = make_batch()
+    logits = batch.logits.astype(dtype)
+    targets = batch.targets.copy()
+    targets[:, 0] *= sign
+    options = {"allow_negative_weights": True, "label_smoothing": 0.2}
+    loss, gradient = all_in_one(logits, targets, **options)
+    room, reused = np.empty_like(logits), logits.copy()
+    for scores, out in ((logits, room), (reused, reused)):
+        found = sg.cross_entropy_value_and_gradient(scores, targets, out=out, **options)
+        assert found[1] is out
+        assert_array_equal(found[0], loss)
+        assert_array_equal(out, gradient)
+
+
+def test_one_class_whose_label_is_ignored():
+    loss, gradient = all_in_one([[1.0], [2.0]], [0, -1], ignore_index=-1)
+    assert loss == 0
+    assert_array_equal(gradient, [[0.0], [0.0]])
+
+
+def test_an_index_that_the_type_of_the_labels_cannot_hold():
+    """As a uint8, -100 would be the class 156."""
+    logits = np.random.default_rng(12).normal(size=(2, 200))
+    labels = np.array([1, 156], np.uint8)
+    loss, _ = all_in_one(logits, labels, ignore_index=-100)
+    assert_allclose(loss, sg.cross_entropy(logits, labels), rtol=1e-14)
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.int64, np.uint64])
 def test_labels_of_any_integer_type(dtype):
     logits = np.array([[2.0, 0.5, -1.0], [0.3, -0.4, 1.5]])
@@ -620,6 +662,11 @@ SOFT = np.array([[0.2, 0.5, 0.3], [0.4, 0.1, 0.5]])
         (
             [1, 2],
             {"sample_weights": [1, -2.0], "allow_negative_weights": True},
+            "reduction='mean' needs rows whose weights are not negative",
+        ),
+        (
+            [1, 2],
+            {"sample_weights": [3, -1.0], "allow_negative_weights": True},
             "reduction='mean' needs rows whose weights are not negative",
         ),
         ([1, 2], {"sample_weights": [0, 0]}, "reduction='mean' needs rows whose weigh"),
