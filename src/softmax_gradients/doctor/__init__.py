@@ -130,7 +130,8 @@ def diagnose(
     label_smoothing : float, optional
         eps, if the function smooths its targets to (1 - eps) t + eps/C.
     class_weights : sequence of float, optional
-        The weights of the classes that are inside. A mean is then over their sum.
+        The weights of the classes that are inside. A mean is then over the sum of
+        the weights, for targets that are no labels also over N, as in PyTorch.
     sample_weights : {"weights", "rows"}, optional
         What a mean of weighted rows is divided by: the sum of their weights, or the
         number of rows. The argument for them is known by its name, as sample_weight;
