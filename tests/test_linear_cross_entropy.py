@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 import softmax_gradients as sg
+from softmax_gradients import linear
 from tests.support import formulas, oracles
 from tests.support.formulas import LONG
 
@@ -199,10 +200,12 @@ def test_confident_rows_keep_their_digits():
     assert oracles.ulps(loss, [sum(losses)], np.float64) <= 6
 
 
-def test_the_logits_are_not_in_memory():
+@pytest.mark.parametrize("asked", [True, False])
+def test_the_logits_are_not_in_memory(monkeypatch, asked):
     """Eight of 512 rows at a time: a tenth of the logits and less, all told."""
     inputs, weights, _, point = layer(3, rows=512, classes=2000, features=4)
-    chosen = {"chunk_rows": 8}
+    monkeypatch.setattr("softmax_gradients.linear.CHUNK", 8 * 2000)
+    chosen = {"chunk_rows": 8} if asked else {}
     compute(inputs[:16], weights, point.labels[:16], **chosen)
     tracemalloc.start()
     try:
@@ -212,6 +215,12 @@ def test_the_logits_are_not_in_memory():
         tracemalloc.stop()
     results = found.inputs.nbytes + found.weights.nbytes
     assert peak - results < 512 * 2000 * 8 / 10
+
+
+def test_a_chunk_is_as_large_as_was_measured():
+    """Logits and gradient: a tenth of 4096 rows. Below 64 rows it takes longer."""
+    assert 2 * linear.CHUNK < 4096 * 50257 / 10
+    assert linear.CHUNK // 50257 >= 64
 
 
 @pytest.mark.parametrize(("chunk", "product"), [(11, 7), (3, 2)])
