@@ -205,6 +205,27 @@ def test_how_long_an_answer_takes(browser, address, record_property):
     record_property("clinic", f"clinic: {taken[0]} s cold, {taken[1]} s warm")
 
 
+def test_the_bytes_and_the_phase_are_told(clinic):
+    opened = clinic()
+    size = re.search(r"loads (\d+) MB", opened.find(".live-size").inner_text())[1]
+    opened.page.evaluate(
+        """() => {
+          window.told = [];
+          const status = document.querySelector(".clinic .live-status");
+          new MutationObserver(() => window.told.push(status.textContent))
+            .observe(status, {childList: true});
+        }"""
+    )
+    opened.diagnosed(RIGHT)
+    told = opened.page.evaluate("window.told")
+    amounts = [re.search(r"Loading .+: ([\d.]+) of ([\d.]+) MB", text) for text in told]
+    shown = [found for found in amounts if found]
+    assert shown
+    assert all(float(found[1]) <= float(found[2]) <= float(size) for found in shown)
+    assert told[-2] == "Examining"
+    assert re.fullmatch(r"Done in \d+\.\d s\.", told[-1])
+
+
 def test_the_examples_are_answered(clinic):
     opened = clinic(PAGE)
     for name, code in EXAMPLES.items():

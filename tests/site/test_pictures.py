@@ -42,7 +42,10 @@ def state_of(page):
 def numbers(page, chart):
     """Give the numbers that stand at the bars of a chart."""
     texts = (
-        page.locator(".sg-bars").nth(chart).locator(".sg-number").all_text_contents()
+        page.locator(".sg-picture .sg-bars")
+        .nth(chart)
+        .locator(".sg-number")
+        .all_text_contents()
     )
     return [float(text.replace("\N{MINUS SIGN}", "-")) for text in texts]
 
@@ -58,7 +61,9 @@ def assert_rounded(shown, computed):
 
 def drag(page, bar, up, chart=0):
     """Drag the end of a bar by so many pixels."""
-    grip = page.locator(f'.sg-bars >> nth={chart} >> [data-bar="{bar}"] .sg-touch')
+    grip = page.locator(
+        f'.sg-picture .sg-bars >> nth={chart} >> [data-bar="{bar}"] .sg-touch'
+    )
     grip.scroll_into_view_if_needed()
     box = grip.bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
