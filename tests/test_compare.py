@@ -26,7 +26,7 @@ def cube(x):
 def test_by_hand():
     """The sum of cubes at (1, 2, -3): the derivative is (3, 12, 27)."""
     right = sg.compare(cube, lambda x: 3 * x**2, point=[1.0, 2.0, -3.0])
-    assert right.agree
+    assert right.agree is True  # a bool of Python, as its type says
     np.testing.assert_allclose(right.derivative, [3.0, 12.0, 27.0], rtol=1e-14)
     assert right.factor is None
     assert right.order == pytest.approx(2, abs=0.05)

@@ -542,6 +542,20 @@ def test_a_batch_is_its_rows():
         )
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("function", [sg.softmax_vjp, sg.softmax_jvp])
+def test_one_huge_entry_of_a_vector_overflows_nothing(function, sign):
+    """Products with e^300 would overflow; the results, up to 1e250, do not."""
+    rng = np.random.default_rng(7)
+    logits, vectors = rng.normal(size=(2, 40, 50))
+    vectors[7, 3] = sign * 1e250
+    got = function(logits + 300, vectors)
+    probs = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    means = (probs * vectors).sum(axis=1, keepdims=True)
+    largest = abs(vectors).max(axis=1, keepdims=True)
+    assert (abs(got - probs * (vectors - means)) <= 1e-12 * largest).all()
+
+
 def test_an_empty_batch():
     logits = np.zeros((0, 3))
     assert sg.softmax(logits).shape == (0, 3)
