@@ -366,6 +366,29 @@ def test_large_divergences_stand_beside_small_ones(every, temperature, shift):
             assert ulps(divergences[row], [expected], np.float64) <= 8
 
 
+@pytest.mark.parametrize("temperature", [1.0, 1.7])
+@pytest.mark.parametrize("every", [2, 5, 40])
+def test_large_differences_stand_beside_small_ones(every, temperature):
+    """Every so many students are near their teachers, to 1e-6 at the least."""
+    rng = np.random.default_rng(every)
+    teacher = rng.normal(scale=4, size=(700, 100))
+    student = rng.normal(scale=4, size=teacher.shape)
+    near = np.arange(0, len(teacher), every)
+    noise = rng.normal(size=(len(near), 100))
+    student[near] = teacher[near] + np.logspace(0, -6, len(near))[:, np.newaxis] * noise
+    student[1, 7] = teacher[3, 7] = -np.inf
+    options = {"temperature": temperature, "reduction": "none"}
+    gradients = sg.kl_divergence_gradient(student, teacher, **options)
+    with mpmath.workdps(40):
+        for row in (*near[:: len(near) // 7], 1, 3, 9, 601, 699):
+            pair = (
+                ExactRow(student[row], temperature),
+                ExactRow(teacher[row], temperature),
+            )
+            _, expected = exact_divergence(*pair)
+            assert normwise_ulps(gradients[row], expected, np.float64) <= 8
+
+
 def test_a_masked_class_with_weight_is_infinite_beside_large_divergences():
     rng = np.random.default_rng(7)
     student, teacher = 3 * rng.normal(size=(2, 40, 100))

@@ -13,7 +13,8 @@ off by some 1e-16, too much where x is small. But q and p both sum to one, so
 
 is 0, and what is found instead is the error: x - log(1 + M) is log(q/p). The sum KL
 hardly depends on the shared number: its derivative is M. And where KL is not small it
-is also good enough to take it as -sum_j p_j x_j, with half as many passes.
+is also good enough to take it as -sum_j p_j x_j, with half as many passes. Likewise
+q - p is subtracted as it stands in rows where it is about as large as q and p are.
 """
 
 import math
@@ -37,6 +38,10 @@ FAR = 1.5
 # their sizes is below KL + 2. The shared number must be small beside KL for that.
 LARGE_DIVERGENCE = 2.0
 SMALL_SHARE = 0.125
+
+# What q - p loses is small beside its largest entry, if that is at least this share of
+# the largest probability.
+LARGE_DIFFERENCE = 0.5
 
 # Rows with a smaller divergence need that difference in another way.
 SMALL_DIVERGENCE = 0.3
@@ -80,6 +85,11 @@ class Divergence:
             # The next block is likely to be as this one is.
             self.may_be_large = bool(np.median(divergences) >= LARGE_DIVERGENCE)
             np.multiply(divergences, self.factor, out=losses)
+            return good
+        if losses is None and self.may_be_large:
+            good, differences, large = _differences(student, teacher)
+            self.may_be_large = bool(2 * np.count_nonzero(large) >= len(large))
+            np.multiply(differences, self.slope, out=student.values)
             return good
         good, pair = _compare(student, teacher)
         if self.gradient:
@@ -145,6 +155,26 @@ def _divergences(student: Terms, teacher: Terms) -> tuple[Array, Array]:
         good[rows], pair = _compare(student.chosen(rows), teacher.chosen(rows))
         divergences[rows] = pair.divergences
     return good, divergences
+
+
+def _differences(student: Terms, teacher: Terms) -> tuple[Array, Array, Array]:
+    """Return which rows came out right, q - p, and where that is large."""
+    sums, scratch = _sums(student, teacher), student.scratch
+    q = scratch.like(student.values, "probabilities")
+    p = scratch.like(teacher.values, "products")
+    np.multiply(student.values, column(1 / sums.student, q), out=q)
+    np.multiply(teacher.values, column(1 / sums.teacher, p), out=p)
+    most = np.maximum(q.max(axis=-1), p.max(axis=-1))
+    q -= p
+    largest = np.maximum(q.max(axis=-1), -q.min(axis=-1))
+    large = largest >= LARGE_DIFFERENCE * most
+    good = student.are_good(sums.student) & teacher.are_good(sums.teacher)
+    small = np.flatnonzero(~large)
+    if len(small):
+        rows: Chosen = small if 2 * len(small) < len(large) else slice(None)
+        good[rows], pair = _compare(student.chosen(rows), teacher.chosen(rows))
+        q[rows] = pair.difference
+    return good, q, large
 
 
 def _count_masked(student: Terms, p: Array, divergences: Array) -> None:
