@@ -100,7 +100,8 @@ def cross_entropy(
 
     The mean is the sum of the rows' weighted losses over the sum of the rows' weights,
     where the weight of a row is its sample weight s (1 if there is none) times, for a
-    label y, the class weight w_y (1 if there is none), and 0 if the row is ignored:
+    label y, the class weight w_y (1 if there is none), and 0 if the row is ignored.
+    With L_n the loss of row n, class weights included:
 
     .. math::
         \bar L = \frac{\sum_n s_n L_n}{\sum_n s_n w_{y_n}}
