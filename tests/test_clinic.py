@@ -262,6 +262,14 @@ def test_a_lambda_is_a_function():
         ("'the loss'\n-t * (1 - s)\nfor i in x: pass", "diagonal-jacobian", "z and t"),
         ("z = logits\ngrad = -t * (1 - softmax(z))", "diagonal-jacobian", "logits"),
         ("x.max(); x - z; -t * (1 - s)", "diagonal-jacobian", "of x and t"),
+        (
+            "z = z - z.max()\ne = np.exp(z)\nt - e / sum(e)",
+            "flipped-sign",
+            "of z and t",
+        ),
+        ("z -= max(z)\nn: int\nt - softmax(z)", "flipped-sign", "of z and t"),
+        ("np.array([-a * (1 - b) for a, b in zip(t, q)])", "diagonal", "of z and t"),
+        ("p = softmax(z)\nd: float = -t * (1 - p)", "diagonal-jacobian", "of z and t"),
     ],
 )
 def test_a_formula_becomes_a_function_of_one_row(code, slug, note):
@@ -342,6 +350,16 @@ def test_a_line_that_raises_is_told_if_nothing_can_be_examined():
         "Line 3 raises AttributeError: 'function' object has no attribute 'x'."
     ]
     assert "SystemExit" in said(answer("import sys\nx = sys.exit()"))
+
+
+def test_a_library_that_a_formula_needs_is_named():
+    found = answer("import scipy_of_no_page as sp\ns = softmax(z)\nt.no_such + s")
+    assert found["state"] == "missing"
+    assert found["command"] == "softmax-gradients diagnose mine.py:gradient"
+
+
+def test_a_warning_of_python_is_no_error():
+    assert answer(RIGHT.replace("return", "'\\d'\n    return"))["verdict"] == "right"
 
 
 def test_a_name_that_nobody_defines_is_told():

@@ -156,7 +156,8 @@ def answer(
         )
     text = without_prompts(code)
     try:
-        tree = ast.parse(text)
+        with undisturbed():
+            tree = ast.parse(text)
     except SyntaxError as error:
         return syntax_problem(error, text)
     except (ValueError, RecursionError, MemoryError) as error:
@@ -178,7 +179,8 @@ def answer(
         options = {"rows": "one", **options}
     result = examined(found[chosen], chosen, kind, options)
     if result["state"] != "report" or result["verdict"] == "unusable":
-        absent = missing(libraries, chosen, kind) or unknown(tree, run)
+        named = "" if EXPRESSION in found else chosen
+        absent = missing(libraries, named, kind) or unknown(tree, run)
         result = absent or result
         notes += [run.problem] if run.problem and not absent else []
     used = [each for each in ("softmax", "log_softmax") if uses(tree, each)]
@@ -401,14 +403,8 @@ def function_around(tree: ast.Module, run: Run) -> tuple[dict[str, Any], list[st
             "There is nothing to examine here. Paste a function, or a formula such "
             "as -t * (1 - s)."
         )
-    computed = {
-        name
-        for line in lines
-        for name in bound(line)
-        if not isinstance(line, ast.Expr | ast.Return)
-    }
-    free = [n for line in lines for n in loaded(line) if n not in computed]
-    free = [n for n in dict.fromkeys(free) if n not in GIVEN]
+    computed = set().union(*map(bound, lines))
+    free = free_names(lines)
     roles = {name: role(name) for name in free}
     strange = [name for name in free if not roles[name] and name not in run.names]
     logits = [name for name in free if roles[name] == "logits"]
@@ -432,6 +428,23 @@ def function_around(tree: ast.Module, run: Run) -> tuple[dict[str, Any], list[st
     return {EXPRESSION: run.names["formula"]}, [f"{note}."]
 
 
+def free_names(lines: list[ast.stmt]) -> list[str]:
+    """Return the names that lines look up before they give them a value."""
+    found: dict[str, None] = {}
+    known = {*GIVEN, *dir(builtins)}
+    for line in lines:
+        # What a comprehension or a lambda binds is its own.
+        inner = bound(line.value) if hasattr(line, "value") else set()
+        updated = line.target if isinstance(line, ast.AugAssign) else None
+        for node in ast.walk(line):
+            if isinstance(node, ast.Name) and (
+                isinstance(node.ctx, ast.Load) or node is updated
+            ):
+                found |= {} if node.id in known | inner else {node.id: None}
+        known |= bound(line)
+    return list(found)
+
+
 def is_aside(statement: ast.stmt) -> bool:
     """Tell whether a statement says nothing about what is computed."""
     if isinstance(statement, ast.Expr):
@@ -440,7 +453,7 @@ def is_aside(statement: ast.stmt) -> bool:
         printing = isinstance(called, ast.Name) and called.id in ("print", "display")
         return printing or isinstance(value, ast.Constant)
     kinds = (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Return)
-    return not isinstance(statement, kinds)
+    return not isinstance(statement, kinds) or statement.value is None
 
 
 def gives_data(statement: ast.stmt) -> bool:
