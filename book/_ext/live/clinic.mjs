@@ -229,6 +229,7 @@ class Clinic {
       this.take({ code: code.trimEnd() });
       examples.value = CHOOSE;
     });
+    link.hidden = !window.CompressionStream;
     link.addEventListener("click", () => this.copyLink());
     this.field.addEventListener("input", () => this.changed());
     this.field.addEventListener("focus", () => this.loadEditor());
