@@ -8,7 +8,6 @@ Without the registry the formulas are written as MathML alone, which every curre
 browser shows, in plainer type.
 """
 
-import base64
 import html
 import json
 import re
@@ -31,22 +30,11 @@ logger = logging.getLogger(__name__)
 
 LOCK = Path(__file__).with_name("package-lock.json")
 COPIES = "copy-tex.min.js"
-# Of nearly every formula.
-FIRST_FONTS = ("KaTeX_Main-Regular", "KaTeX_Math-Italic")
 # They are there, but a browser decodes them when it first meets a formula: now.
 ASKED_FOR = """for (const font of ["1em KaTeX_Main", "italic 1em KaTeX_Math"])
   document.fonts.load(font);"""
 # The WOFF and TrueType copies of each font, for browsers older than 2018.
 OLDER_FONTS = re.compile(r',url\([^)]*\.(?:woff|ttf)\) format\("\w+"\)')
-
-
-def embed(sheet, font):
-    """Put a font into the style sheet itself, so that no line moves when it comes."""
-    data = base64.b64encode(font.read_bytes()).decode()
-    address = f"url(fonts/{font.name})"
-    if address not in sheet:
-        raise ExtensionError(f"the style sheet of KaTeX names {font.name} in a new way")
-    return sheet.replace(address, f"url(data:font/woff2;base64,{data})")
 
 
 def write_styles(target):
@@ -61,8 +49,6 @@ def write_styles(target):
     shutil.copy(package / "dist" / "contrib" / COPIES, folder)
     sheet = (package / "dist" / "katex.min.css").read_text("utf-8")
     sheet = OLDER_FONTS.sub("", sheet)
-    for name in FIRST_FONTS:
-        sheet = embed(sheet, folder / "fonts" / f"{name}.woff2")
     (folder / "katex.min.css").write_text(sheet, "utf-8")
 
 

@@ -3,7 +3,10 @@
 import pytest
 from pages import CHAPTERS
 
-READ = ["intro", "clinic", "explorer", "glossary", "mistakes", *CHAPTERS]
+READ = [
+    *("intro", "clinic", "explorer", "api", "glossary", "mistakes", "sources"),
+    *CHAPTERS,
+]
 SHIFT = """() => {
   window.shift = 0;
   new PerformanceObserver((list) => {
@@ -15,7 +18,7 @@ SHIFT = """() => {
 MOST_SHIFT = 0.1
 
 
-@pytest.mark.parametrize("width", [1440, 390])
+@pytest.mark.parametrize("width", [1440, 820, 390])
 @pytest.mark.parametrize("path", READ)
 def test_nothing_moves_while_a_page_comes(watched, path, width):
     opened = watched(viewport={"width": width, "height": 900})
@@ -23,6 +26,29 @@ def test_nothing_moves_while_a_page_comes(watched, path, width):
     page = opened.open(f"book/{path}.html")
     opened.settle()
     assert page.evaluate("window.shift") < MOST_SHIFT
+
+
+# Once the page is read, and before the scripts that wait for that.
+FIRST_THEME = """document.addEventListener("readystatechange", () => {
+  window.firstTheme = document.documentElement.dataset.theme;
+}, {once: true})"""
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_first_visit_begins_in_the_colours_of_the_system(watched, theme):
+    opened = watched(color_scheme=theme)
+    opened.context.add_init_script(FIRST_THEME)
+    page = opened.open("book/api.html")
+    assert page.evaluate("window.firstTheme") == theme
+
+
+def test_a_chosen_theme_is_there_at_once(watched):
+    opened = watched(color_scheme="dark")
+    page = opened.open("book/api.html")
+    page.evaluate("localStorage.setItem('mode', 'light')")
+    opened.context.add_init_script(FIRST_THEME)
+    page.reload()
+    assert page.evaluate("window.firstTheme") == "light"
 
 
 def test_a_copied_formula_is_its_source(watched):

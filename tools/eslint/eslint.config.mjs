@@ -35,5 +35,8 @@ export default [
   { files: ["book/_static/*.js", "**/live-cells.js"], languageOptions: { sourceType: "script" } },
   { files: ["**/worker.mjs"], languageOptions: { globals: globals.worker } },
   // Run by Node.js when the book is built.
-  { files: ["**/compile.mjs"], languageOptions: { globals: globals.node } },
+  {
+    files: ["**/compile.mjs", "**/styles.mjs"],
+    languageOptions: { globals: globals.node },
+  },
 ];
