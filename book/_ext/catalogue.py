@@ -33,7 +33,7 @@ def seen_in(names):
     return "\n".join(lines)
 
 
-def explained(page):
+def section_link(page):
     """Return the link to a section, in the words of its heading."""
     chapter, anchor = page.split("#")
     # Headings are known by their page, and labels, as of those with formulas, without.
@@ -81,7 +81,7 @@ def section(entry):
             f"- How to see it: {entry.giveaway}",
             *convention,
             f"- {shows(entry).replace('...', repr(slug))}",
-            f"- Explained in {explained(entry.page)}.",
+            f"- Explained in {section_link(entry.page)}.",
             seen_in(entry.sources),
         )
     )

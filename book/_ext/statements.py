@@ -4,26 +4,36 @@ They are written from the data in sources/, which tests/test_sources.py evaluate
 that the page shows what was tested, with the numbers of the evaluation.
 """
 
+import json
+import re
 import sys
 from collections import Counter
 from dataclasses import fields
+from functools import cache
 from itertools import groupby
 from pathlib import Path
 
 import numpy as np
+from myst_parser.mdit_to_docutils.base import default_slugify
 
 from . import generated
+from .catalogue import section_link
 
 ROOT = Path(__file__).parents[2]
 
 PAGES = {
-    "jac": ("softmax-jacobian.ipynb", "The softmax Jacobian"),
-    "struct": ("jacobian-structure.ipynb", "The structure of the Jacobian"),
-    "sum": ("summation-mistake.ipynb", "The summation mistake"),
-    "delta": ("kronecker-delta.ipynb", "The Kronecker delta"),
-    "temp": ("temperature.ipynb", "Temperature"),
-    "limit": ("high-temperature-limit.ipynb", "The high-temperature limit"),
+    "jac": "softmax-jacobian",
+    "struct": "jacobian-structure",
+    "sum": "summation-mistake",
+    "delta": "kronecker-delta",
+    "temp": "temperature",
+    "limit": "high-temperature-limit",
 }
+# Before a heading, and where a label is given.
+LABEL = re.compile(r"^\(([\w-]+)\)=$")
+LABELLED = re.compile(r"(?:^\$\$ \(|^:label: |^\()([\w-]+)")
+# What is no part of a heading's anchor.
+HEADING = re.compile(r"^#+ |\$[^$]*\$")
 TITLES = {
     "temperature-gradient": "with temperature",
     "softmax-loss-derivative": "one label",
@@ -87,23 +97,44 @@ def numbers(statement, example):
     return f"*Evaluated*{where}: as printed {shown(printed)}, in truth {shown(true)}."
 
 
+@cache
+def sections(page):
+    """Return the anchor of the section of each label on a page."""
+    notebook = json.loads((ROOT / "book" / f"{page}.ipynb").read_text("utf-8"))
+    found, anchor, above = {}, "", ""
+    for cell in notebook["cells"]:
+        if cell["cell_type"] != "markdown":
+            continue
+        for line in "".join(cell["source"]).splitlines():
+            if line.startswith("##"):
+                own = LABEL.search(above)
+                anchor = own[1] if own else default_slugify(HEADING.sub("", line))
+            for label in LABELLED.findall(line):
+                found[label] = anchor
+            above = line or above
+    return found
+
+
 def reference(link):
+    """Return the page and section of a label, and the text that refers to it."""
     kind, page, *_ = link.split("-")
     if kind == "eq":
-        return page, "{eq}`" + link + "`"
+        return PAGES[page], "{eq}`" + link + "`"
     if kind == "thm":
-        return page, "{prf:ref}`" + link + "`"
-    return "sum", "{ref}`the corrected program <" + link + ">`"
+        return PAGES[page], "{prf:ref}`" + link + "`"
+    return PAGES["sum"], "{ref}`the corrected program <" + link + ">`"
 
 
 def derivation(statement):
-    """Return the links to the chapters, with the numbers of the equations."""
-    references = [reference(link) for link in statement.links]
+    """Return the links to the sections, with the numbers of the equations."""
+    places = []
+    for link in statement.links:
+        page, text = reference(link)
+        places.append((f"{page}#{sections(page)[link]}", text))
     parts = []
-    for page, group in groupby(references, key=lambda pair: pair[0]):
-        name, title = PAGES[page]
+    for place, group in groupby(places, key=lambda pair: pair[0]):
         equations = ", ".join(text for _, text in group)
-        parts.append(f"[{title}]({name}) {equations}")
+        parts.append(f"{section_link(place)} {equations}")
     return "*Derived in* " + "; ".join(parts) + "."
 
 
