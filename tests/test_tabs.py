@@ -47,12 +47,16 @@ SETS = {
 every_set = pytest.mark.parametrize(("programs", "shown"), SETS.values(), ids=SETS)
 
 
-def agree(program, shown):
-    """Run a program and compare its numbers with the end of what a cell printed."""
+def output_of(program):
     command = [sys.executable, "-c", program]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    printed = numbers(done.stdout)
+    return done.stdout
+
+
+def agree(program, shown):
+    """Run a program and compare its numbers with the end of what a cell printed."""
+    printed = numbers(output_of(program))
     assert printed
     expected = numbers(shown)[-len(printed) :]
     # Both are rounded to four places or more.
@@ -88,6 +92,21 @@ def test_the_numpy_program_prints_what_the_cell_prints(programs, shown):
 @every_set
 def test_the_other_programs_print_it_too(programs, shown, name):
     assert agree(programs[name], shown)
+
+
+@pytest.mark.peers
+@pytest.mark.parametrize(("name", "module"), [("PyTorch", "torch"), ("JAX", "jnp")])
+@pytest.mark.parametrize("bad", ["nan", "inf"])
+def test_padding_left_out_after_the_softmax_has_a_gradient_of_nan(name, module, bad):
+    """As the chapter says above its programs; the other rows are right."""
+    programs, shown = SETS["what-the-mean-is-over-0"]
+    padding = "[9.0, 9.0, -9.0, 9.0]"
+    assert programs[name].count(padding) == 1
+    program = programs[name].replace(padding, f"[{module}.{bad}, 9.0, -9.0, 9.0]")
+    printed = output_of(program)
+    assert printed.count("nan") == 4
+    *gradient, loss = numbers(shown)[-13:]
+    assert numbers(printed) == pytest.approx([*gradient[:8], loss], abs=1e-4)
 
 
 def test_a_wrong_program_is_found():
