@@ -94,7 +94,7 @@ def cross_entropy(
 
     Notes
     -----
-    .. math:: L = -\sum_{j=1}^{C} t_j \log q_j
+    .. math:: L = -\sum_j t_j \log q_j
 
     A weight of 0 on a class of probability 0 counts as 0.
 
@@ -350,7 +350,7 @@ def cross_entropy_value_and_gradient(
     Notes
     -----
     .. math::
-        L = -\sum_{j=1}^{C} t_j \log q_j, \qquad
+        L = -\sum_j t_j \log q_j, \qquad
         \frac{\partial L}{\partial z_k} = \frac{q_k \sum_j t_j - t_k}{T}
 
     References

@@ -54,7 +54,7 @@ def softmax(logits: ArrayLike, *, temperature: float = 1.0, axis: int = -1) -> A
 
     Notes
     -----
-    .. math:: q_i = \frac{e^{z_i/T}}{\sum_{j=1}^{C} e^{z_j/T}}
+    .. math:: q_i = \frac{e^{z_i/T}}{\sum_j e^{z_j/T}}
 
     Where an exponential would leave the range of floats, a number is subtracted from
     all exponents of the row first. That changes no q_i, since the factor cancels in

@@ -66,12 +66,12 @@ def kl_divergence(
 
     Notes
     -----
-    .. math:: \mathrm{KL}(p \,\|\, q) = \sum_{j=1}^{C} p_j \log\frac{p_j}{q_j}
-        = \sum_{j=1}^{C} p_j \bigl(e^{\delta_j} - 1 - \delta_j\bigr),
+    .. math:: \mathrm{KL}(p \,\|\, q) = \sum_j p_j \log\frac{p_j}{q_j}
+        = \sum_j p_j \bigl(e^{\delta_j} - 1 - \delta_j\bigr),
         \qquad \delta_j = \log\frac{q_j}{p_j}
 
-    A class with p_j = 0 counts as 0 in the first sum. The second sum is computed:
-    it adds p_j (q_j/p_j - 1), which is 0 in total, and then no term is negative,
+    A class with p_j = 0 counts as 0 in the first sum, and as q_j in the second, which
+    is computed: it adds q_j - p_j, which is 0 in total, and then no term is negative,
     so nothing cancels. The cross-entropy of q against p is KL(p || q) plus the
     entropy of p, which does not depend on z.
 

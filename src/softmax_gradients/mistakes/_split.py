@@ -97,7 +97,7 @@ ENTRIES = (
         wrong=r"(1 - \varepsilon)(-\log q_y) "
         r"- \frac{\varepsilon}{c_p} \sum_{k \in p} \log q_k",
         right=r"(1 - \varepsilon)(-\log q_y) "
-        r"- \frac{\varepsilon}{C} \sum_{k=1}^{C} \log q_k",
+        r"- \frac{\varepsilon}{C} \sum_k \log q_k",
         giveaway="With smoothing the loss differs from device to device, and the "
         "gradient of a row does not sum to zero. assert_shard_invariant names it.",
         page="larger-than-one-array#smoothing",
@@ -111,8 +111,8 @@ ENTRIES = (
     Mistake(
         slug="gathered-logits",
         title="The sum over the parts runs over parts that all hold every class",
-        wrong=r"\log \sum_{p=1}^{P} \sum_{k=1}^{C} e^{z_k} - z_y = L + \log P",
-        right=r"\log \sum_{k=1}^{C} e^{z_k} - z_y = L",
+        wrong=r"\log \sum_{p=1}^{P} \sum_k e^{z_k} - z_y = L + \log P",
+        right=r"\log \sum_k e^{z_k} - z_y = L",
         giveaway="The loss is too large by the logarithm of the number of parts, and "
         "the probabilities of a row sum to one over that number. "
         "assert_shard_invariant names it.",
