@@ -93,10 +93,11 @@ def assert_shard_invariant(
     Notes
     -----
     The splits of each P: parts of three classes and, unless P is 1, uneven parts and
-    one class per part. On each there are ordinary logits, targets that all lie in one part, logits of -inf
-    in the first or the last part, and logits near 900 T and -900 T. Floating-point
-    sums depend on their order, so results agree up to rounding: within 256 units in
-    the last place of 1 + max|z/T|, in the precision of what is returned.
+    one class per part. On each there are ordinary logits, targets that all lie in one
+    part, logits of -inf in the first or the last part, and logits near 900 T and -900
+    T. Floating-point sums depend on their order, so results agree up to rounding:
+    within 256 units in the last place of 1 + max|z/T|, in the precision of what is
+    returned.
 
     The right result is, with m and S from two reductions of one number per row,
 
