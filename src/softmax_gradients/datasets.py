@@ -64,7 +64,8 @@ def load_results(name: str) -> dict[str, Any]:
     Parameters
     ----------
     name : str
-        "speed", "speed_without_avx512", "peers_accuracy" or "distillation_sweep".
+        "speed", "speed_without_avx512", "functions", "larger", "peers_accuracy" or
+        "distillation_sweep".
 
     Returns
     -------
