@@ -4,7 +4,9 @@ import doctest
 import importlib.util
 import re
 import shlex
+import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -208,3 +210,19 @@ def test_every_workflow_pins_its_actions_and_grants_little():
             assert re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", action), (path.name, action)
             assert re.fullmatch(r" # v[\d.]+", comment), (path.name, action)
         assert yaml.safe_load(text)["permissions"] == {"contents": "read"}
+
+
+def test_the_preview_says_that_its_port_is_taken():
+    """Before the first build, which takes long."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = subprocess.run(
+            [sys.executable, ROOT / "tools" / "preview.py", str(port)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith(f"Port {port}: ")
+    assert f"make preview PORT={port + 1}" in done.stderr

@@ -1,6 +1,6 @@
 """Serve the book while it is written: what is saved is built, and open pages reload.
 
-Usage: python tools/preview.py [PORT]
+Usage: python tools/preview.py [PORT]    # or: make preview PORT=8001
 
 Only what a change concerns is built, and warnings do not end it: `make book` is the
 check. Each build is a process of its own that begins with the libraries loaded, so
@@ -149,13 +149,21 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("port", type=int, nargs="?", default=8000)
     port = parser.parse_args().port
+    preview = Preview()
+    handler = partial(Handler, preview=preview, directory=str(SITE))
+    try:
+        server = ThreadingHTTPServer(("127.0.0.1", port), handler)
+    except OSError as error:
+        parser.exit(
+            1,
+            f"Port {port}: {error.strerror}. To name another one: "
+            f"make preview PORT={port + 1}\n",
+        )
+    print("The first build takes about a minute.", flush=True)
     for name in LIBRARIES:
         importlib.import_module(name)
-    preview = Preview()
     begun = state()
     print(f"The book: built in {preview.build():.1f} s")
-    handler = partial(Handler, preview=preview, directory=str(SITE))
-    server = ThreadingHTTPServer(("127.0.0.1", port), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print(f"http://127.0.0.1:{port}/book/intro.html shows it. Control+C ends.")
     try:
