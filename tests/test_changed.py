@@ -18,7 +18,6 @@ def names(paths):
         (PACKAGE / "linear.py", "test_linear.py"),
         (PACKAGE / "_kernels" / "sums.py", "test_kernels.py"),
         (PACKAGE / "doctor" / "_search.py", "test_doctor.py"),
-        (PACKAGE / "mistakes" / "_loss.py", "test_mistakes.py"),
         (Path("tools", "changed.py"), "test_changed.py"),
         (Path("book", "install.md"), "test_pages.py"),
         (Path("tests", "test_linear.py"), "test_linear.py"),
@@ -28,6 +27,13 @@ def test_a_change_is_tested_by_the_tests_of_its_name(path, test):
     chosen, chapters, _ = changed.concerned([path])
     assert test in names(chosen)
     assert not chapters
+
+
+def test_a_mistake_is_tested_by_what_the_doctor_makes_of_it():
+    chosen, chapters, _ = changed.concerned([PACKAGE / "mistakes" / "_loss.py"])
+    assert {"test_mistakes.py", "test_catalogue.py", "test_doctor.py"} <= names(chosen)
+    assert names(chapters) == {"gradient-doctor.ipynb"}
+    assert changed.LISTING_MISTAKES.exists()
 
 
 def test_a_module_without_a_test_of_its_name_is_tested_where_it_is_imported():

@@ -10,6 +10,7 @@ named, it is the one at which this branch left `origin/main`, or else the last o
   `softmax_gradients/doctor/_report.py` has `test_report*.py` and `test_doctor*.py`.
   Where none does, those run that import it.
 - Of a changed page the tests of the pages run.
+- Of a changed mistake the doctor's tests run too, and the chapter that lists them all.
 
 Two surveys of the doctor, a third of the time of its tests, run only where they are
 changed themselves, and the output says so.
@@ -30,6 +31,10 @@ CODE = ("src", "sources", "tests", "tools", "benchmarks", "book/_ext")
 SURVEYS = ("test_doctor_conventions.py", "test_doctor_mutants.py")
 # make peers compares it.
 WITH_JAX = Path("book", "several-devices.ipynb")
+# A new mistake may be confused with another one, and stands in tables of this chapter.
+MISTAKES = PACKAGE / "mistakes"
+OF_MISTAKES = {Path("tests", f"test_{name}.py") for name in ("catalogue", "doctor")}
+LISTING_MISTAKES = Path("book", "gradient-doctor.ipynb")
 PAGE_TESTS = ("test_pages.py", "test_catalogue.py", "test_sources.py")
 
 
@@ -94,6 +99,9 @@ def concerned(paths):
             chosen |= {test for test in imports if test.name in PAGE_TESTS}
         elif path.suffix == ".py" and path.as_posix().startswith(CODE):
             chosen |= tests_of(path, imports)
+        if path.is_relative_to(MISTAKES):
+            chosen |= OF_MISTAKES
+            chapters.add(LISTING_MISTAKES)
     chosen &= set(imports)
     left = {test for test in chosen if test.name in SURVEYS} - set(paths)
     return sorted(chosen - left), sorted(chapters), sorted(left)
