@@ -78,15 +78,17 @@ class Divergence:
     def __call__(
         self, student: Terms, teacher: Terms, losses: Array | None = None
     ) -> Array:
-        # A sum over a short row is rounded by too much for the simple way.
+        # A sum over a short row is rounded by too much for the simple ways, and what is
+        # tried in vain costs most where all rows are in one block.
         is_long = teacher.values.shape[-1] > SHORT_ROW
-        if losses is not None and not self.gradient and is_long and self.may_be_large:
+        simple = is_long and self.may_be_large
+        if losses is not None and not self.gradient and simple:
             good, divergences = _divergences(student, teacher)
             # The next block is likely to be as this one is.
             self.may_be_large = bool(np.median(divergences) >= LARGE_DIVERGENCE)
             np.multiply(divergences, self.factor, out=losses)
             return good
-        if losses is None and self.may_be_large:
+        if losses is None and simple:
             good, differences, large = _differences(student, teacher)
             self.may_be_large = bool(2 * np.count_nonzero(large) >= len(large))
             np.multiply(differences, self.slope, out=student.values)
