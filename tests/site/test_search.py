@@ -18,6 +18,11 @@ FIND = """async (query) => {
   const pages = await find(query);
   return pages.map((sections) => sections.map(({url}) => url.split("/book/").at(-1)));
 }"""
+EXCERPTS = """async (query) => {
+  const {find} = await import(new URL("_static/search.mjs", document.baseURI));
+  const pages = await find(query);
+  return pages.flat().map(({excerpt}) => excerpt);
+}"""
 # Of 58, and the first three pages count.
 ENOUGH, FIRST = 55, 3
 
@@ -64,6 +69,20 @@ def test_a_formula_is_shown_once_and_code_not_at_all(watched):
     page.wait_for_timeout(1000)
     texts = page.locator("#search-results .context").all_inner_texts()
     assert not [text for text in texts if "plt." in text or "figsize" in text]
+
+
+def test_examples_of_docstrings_are_not_found(watched):
+    page = watched().open("search.html")
+    for query in ("subplots", "label smoothing", "import softmax_gradients"):
+        excerpts = page.evaluate(EXCERPTS, query)
+        assert excerpts
+        assert not [text for text in excerpts if "&gt;&gt;&gt;" in text]
+
+
+def test_what_is_found_fits_on_a_phone(watched):
+    page = watched(viewport={"width": 390, "height": 844}).open("search.html?q=404")
+    page.locator("#search-results li").first.wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
 def test_nothing_found_is_said(watched):

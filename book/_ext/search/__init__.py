@@ -26,6 +26,7 @@ HERE = Path(__file__).parent
 # Code, its outputs, and what is not written by the page.
 PASSED_OVER = (
     nodes.literal_block,
+    nodes.doctest_block,
     nodes.raw,
     nodes.comment,
     nodes.image,
