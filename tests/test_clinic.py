@@ -21,7 +21,7 @@ from tests.support.pasted import pasted
 
 HANDED_OVER = [case for case in CASES if case.native is not None]
 # What the doctor takes for another kind, or asks for, when it is not told.
-GUESSED_OTHERWISE = {"W07a", "W21", "W23", "W39", "R08b", "R31"}
+GUESSED_OTHERWISE = {"W21", "W23", "W39", "R08b", "R31"}
 THREAD = "def gradient(z, t):\n    s = softmax(z)\n    return -t * (1 - s)"
 RIGHT = """
 def gradient(z, t):

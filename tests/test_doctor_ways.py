@@ -1,5 +1,8 @@
 """Ways to hand a function over that few people use, and what comes of them."""
 
+# W and X are the weights and inputs of courses.
+# ruff: noqa: N803
+
 import sys
 import types
 
@@ -230,6 +233,124 @@ def test_an_object_with_a_backward_is_asked_for_its_derivative():
     assert diagnose(Loss()).kind == "gradient"
     assert str(diagnose(Loss()).factor) == "2"
     assert guessed_kinds(Layer().backward)[0] == "vjp"
+
+
+class Activation:
+    """A softmax layer that is handed over as a class, as layers are pasted."""
+
+    def __init__(self, axis=1):
+        self.axis = axis
+
+    def forward(self, inputs):
+        self.output = q_of(inputs)
+
+    def backward(self, dvalues):
+        inner = (self.output * dvalues).sum(axis=self.axis, keepdims=True)
+        self.dinputs = self.output * (dvalues - inner)
+
+
+class CalledSoftmax:
+    """A layer that is called forwards, and whose backward lacks the dot product."""
+
+    def __call__(self, x):
+        self.out = q_of(x)
+        return self.out
+
+    def backward(self, grad):
+        return self.out * grad
+
+
+class Fused:
+    """Softmax and cross-entropy; only the backward method is given the labels."""
+
+    def forward(self, x):
+        self.q = q_of(x)
+        return self.q
+
+    def backward(self, y_true):
+        gradient = self.q.copy()
+        gradient[np.arange(len(y_true)), y_true] -= 1
+        return gradient / len(y_true)
+
+
+@pytest.mark.parametrize("given", [lambda layer: layer, lambda layer: layer()])
+def test_a_class_is_asked_for_what_its_backward_gives(given):
+    report = diagnose(given(Activation))
+    assert (report.kind, report.verdict) == ("vjp", "right")
+    # Its forward method is right: that is no answer.
+    report = diagnose(given(CalledSoftmax))
+    assert (report.kind, report.verdict) == ("vjp", "mistake")
+    assert report.mistakes[0].slug == "vjp-without-dot-product"
+    report = diagnose(given(Fused))
+    assert (report.kind, report.verdict) == ("gradient", "right")
+
+
+def test_what_is_sent_back_is_a_gradient_whatever_its_name():
+    def softmax_gradient(z, grad):
+        q = q_of(z)
+        return q * (grad - (q * grad).sum(axis=1, keepdims=True))
+
+    report = diagnose(softmax_gradient)
+    assert (report.kind, report.verdict) == ("vjp", "right")
+
+
+def loss_and_gradient(sign, epsilon=0.0):
+    def softmax_loss(x, y):
+        q = q_of(x)
+        rows = np.arange(len(y))
+        loss = -np.log(q[rows, y] + epsilon).mean()
+        q[rows, y] -= 1
+        return loss, sign * q / len(y)
+
+    return softmax_loss
+
+
+def test_a_right_loss_does_not_hide_a_wrong_gradient():
+    report = diagnose(loss_and_gradient(-1))
+    assert (report.kind, report.verdict) == ("gradient", "mistake")
+    assert report.mistakes[0].slug == "flipped-sign"
+    report = diagnose(loss_and_gradient(1, epsilon=1e-3))
+    assert (report.kind, report.verdict) == ("loss", "mistake")
+    assert report.mistakes[0].slug == "epsilon-in-log"
+    assert "gradient: right if of its results the one at [1]" in str(report)
+
+
+def test_what_large_logits_show_of_a_loss_is_told_beside_its_gradient():
+    report = diagnose(loss_and_gradient(1))
+    assert (report.kind, report.verdict) == ("gradient", "convention")
+    told = "Of its other results: loss: right at ordinary logits, fails at large ones"
+    assert any(each.startswith(told) for each in report.findings)
+
+
+def softmax_loss_naive(W, X, y, reg):
+    scores = X @ W
+    rows = np.arange(len(y))
+    loss = sg.cross_entropy(scores, y) + reg * (W**2).sum()
+    q = q_of(scores)
+    q[rows, y] -= 1
+    return loss, X.T @ q + 2 * reg * W
+
+
+def test_the_gradient_by_weights_is_guessed_and_held_to_its_own_loss():
+    report = diagnose(softmax_loss_naive)
+    assert report.findings[0].startswith("Taken for kind='weights'")
+    assert (report.verdict, report.mistakes[0].slug) == (
+        "mistake",
+        "missing-batch-mean",
+    )
+    # Without its loss, the sum may be what is meant.
+    alone = diagnose(lambda W, X, y: softmax_loss_naive(W, X, y, 0.0)[1], "weights")
+    assert alone.verdict == "convention"
+
+
+def test_a_function_that_nothing_explains_is_of_the_kind_that_its_name_says():
+    def focal_grad(logits, labels):
+        q = q_of(logits)
+        q[np.arange(len(labels)), labels] -= 1
+        return np.tanh(q)
+
+    report = diagnose(focal_grad)
+    assert (report.kind, report.verdict) == ("gradient", "unknown")
 
 
 def test_zero_has_no_factor():

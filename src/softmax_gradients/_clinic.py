@@ -22,10 +22,10 @@ from typing import Any
 import numpy as np
 
 from ._softmax import log_softmax, softmax
-from .doctor import Example, Report, diagnose
+from .doctor import OTHERS, Example, Report, diagnose
 from .doctor._calls import in_words, shortened
 from .doctor._example import listed, show
-from .doctor._guess import NAMED, guessed_kinds
+from .doctor._guess import guessed_kinds
 from .doctor._lines import RIGHT_LINES, WHERE
 from .doctor._names import (
     COTANGENTS,
@@ -537,7 +537,7 @@ def examined(
             f"{name[:LONGEST_NAME]}() could not be made without arguments. Add a line "
             f"that makes one, as in: mine = {name[:LONGEST_NAME]}(...)",
         )
-    report = diagnosed(function, kind, options)
+    report = diagnose(function, kind, **options)
     if report.kind not in KIND_WORDS:
         return not_guessed(function, options)
     whole = report
@@ -548,35 +548,10 @@ def examined(
     return told(report, whole, kind is None)
 
 
-def diagnosed(function: Any, kind: str | None, options: dict[str, Any]) -> Report:
-    """Return the doctor's report; without a kind, for the kind that the name tells.
-
-    If the name tells none, or not the right one, the doctor tries every kind.
-    """
-    if kind is None and name_tells(function):
-        report = diagnose(function, guessed_kinds(function)[0], **options)
-        # Of several results, another one may be what is meant.
-        several = any(each.option.startswith("result") for each in report.conventions)
-        if report.verdict in ("right", "convention", "mistake") and not several:
-            return report
-    return diagnose(function, kind, **options)
-
-
-def name_tells(function: Any) -> bool:
-    """Tell whether the name of a function says what it computes."""
-    called = getattr(function, "__name__", type(function).__name__).lower()
-    return any(part in called for part, _ in NAMED)
-
-
 def not_guessed(function: Any, options: dict[str, Any]) -> dict[str, Any]:
-    """Return the answer on a function that may be of several kinds.
-
-    It is taken for the kind that its name tells; else the reader is asked.
-    """
+    """Return the answer on a function that may be of several kinds: a question."""
     kinds = guessed_kinds(function)
     report = diagnose(function, kinds[0], **options)
-    if report.verdict != "unusable" and name_tells(function):
-        return told(report, report, True)
     reason = f"{sentence(report)} " if report.verdict == "unusable" else ""
     return problem(
         "kind",
@@ -600,6 +575,7 @@ def told(report: Report, whole: Report, guessed: bool) -> dict[str, Any]:
     """
     extra = [m.slug for m in whole.leading() if m not in report.leading()]
     notes = why(report) if report is whole else [batch_note(whole, extra)]
+    notes += [each for each in whole.findings if each.startswith(OTHERS)]
     return {
         "state": "report",
         "verdict": report.verdict,

@@ -30,7 +30,7 @@ from ._examination import (
 )
 from ._example import Example, smallest_example
 from ._factor import Factor, fitted_factor
-from ._guess import guessed_kinds
+from ._guess import guessed_kinds, name_tells
 from ._invariants import invariants
 from ._matching import RIGHT, Hypothesis, Matcher, forms_in
 from ._objects import converters, ways
@@ -47,7 +47,11 @@ from ._rows import NOTHING_OFF, rows_off
 from ._search import Diagnosis, multiple, searched
 from ._signature import describe_arguments
 from ._stated_weights import named_by_numbers, right_without
-from ._weights import through_identity
+from ._weights import ThroughInputs
+
+# What the finding on another result than the one that counts begins with.
+OTHERS = "Of its other results:"
+DECIDED = ("right", "convention", "mistake")
 
 __all__ = ["Convention", "Example", "Factor", "Report", "assert_correct", "diagnose"]
 
@@ -287,7 +291,7 @@ class Asked:
 def told(function: Any, kind: str, asked: Asked) -> Report:
     """Return the report on a function of a kind."""
     if kind == "weights":
-        function, kind = through_identity(function), "gradient"
+        function, kind = ThroughInputs(function), "gradient"
     forms = forms_asked(kind, asked.stated.targets)
     reduction = reduction_of(kind, asked.stated.reduction)
     question = Question(
@@ -317,13 +321,21 @@ def told(function: Any, kind: str, asked: Asked) -> Report:
 
 
 def guessed(function: Any, asked: Asked) -> Report:
-    """Return the report for the kind that a function seems to be of, and say so."""
+    """Return the report for the kind that a function seems to be of, and say so.
+
+    The kind that its name says comes first, and is the only one if it explains all.
+    """
     kinds = guessed_kinds(function)
-    reports = [told(function, kind, asked) for kind in kinds]
-    order = ("right", "convention", "mistake", "unknown", "unusable")
-    best = min(reports, key=lambda each: order.index(each.verdict))
-    alike = [each.kind for each in reports if each.verdict == best.verdict]
-    if best.verdict in ("unknown", "unusable") and len(alike) > 1:
+    reports: dict[str, Report] = {}
+    for kind in kinds:
+        reports[kind] = told(function, kind, asked)
+        if len(reports) == 1 and name_tells(function) and explains(reports[kind]):
+            break
+    best = min(reports, key=lambda kind: likelihood(reports[kind]))
+    verdict = reports[best].verdict
+    alike = [kind for kind in reports if reports[kind].verdict == verdict]
+    named = name_tells(function) and reports[kinds[0]].verdict == "unknown"
+    if verdict in ("unknown", "unusable") and len(alike) > 1 and not named:
         return Report(
             "unknown kind",
             "unusable",
@@ -332,8 +344,55 @@ def guessed(function: Any, asked: Asked) -> Report:
                 f"{' or kind='.join(map(repr, kinds))}?",
             ),
         )
-    note = f"Taken for kind={best.kind!r}, by its names and by what it returns."
-    return replace(best, findings=(note, *best.findings))
+    kind, others = beside(best, reports)
+    note = f"Taken for kind={kind!r}, by its names and by what it returns."
+    report = reports[kind]
+    return replace(report, findings=(note, *others, *report.findings))
+
+
+def explains(report: Report) -> bool:
+    """Tell whether a report leaves no doubt of the kind, nor another result."""
+    alone = report.verdict == "mistake" and len(report.explanations[0]) == 1
+    ok = report.verdict in ("right", "convention")
+    return (ok or alone) and not result_of(report)
+
+
+def likelihood(report: Report) -> tuple[int, int]:
+    """Return how likely the kind of a report is: the least is the likeliest."""
+    order = ("right", "convention", "mistake", "unknown", "unusable")
+    mistakes = len(report.explanations[0]) if report.explanations else 0
+    return order.index(report.verdict), mistakes
+
+
+def result_of(report: Report) -> str:
+    """Return the option that says which of several results a report is on, or ""."""
+    options = [each.option for each in report.conventions]
+    return next((each for each in options if each.startswith("result=")), "")
+
+
+def beside(best: str, reports: dict[str, Report]) -> tuple[str, list[str]]:
+    """Return the kind to report on, and what is to be said of the other results.
+
+    A function may return a loss and its gradient: one that is right is no answer
+    where the other one is wrong. What only large logits show is told, no more.
+    """
+    mine = result_of(reports[best])
+    others = {
+        kind: report
+        for kind, report in reports.items()
+        if mine and result_of(report) not in ("", mine)
+    }
+    known = {kind: each for kind, each in others.items() if each.verdict in DECIDED}
+    serious = [
+        kind
+        for kind in (best, *known)
+        if reports[kind].verdict == "mistake"
+        and not all(mistake.numerical for mistake in reports[kind].leading())
+    ]
+    if serious and serious[0] != best:
+        known = {best: reports[best]}
+        best = serious[0]
+    return best, [f"{OTHERS} {each.summary}" for each in known.values()]
 
 
 def reference_of(other: Any, patient: Patient) -> Callable[[Any, Probe], Any]:

@@ -86,6 +86,8 @@ COTANGENTS = frozenset(
         "error",
     ]
 )
+# Those of a linear layer, where they come first.
+WEIGHTS = frozenset({"w", "weights", "weight", "theta", "w_out"})
 OPTIONS = frozenset(
     [
         "args",

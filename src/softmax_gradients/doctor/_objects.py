@@ -9,6 +9,7 @@ from typing import Any
 
 from ..mistakes._steps import SECOND_ARGUMENT
 from ._names import is_temperature
+from ._weights import ThroughInputs
 
 BACKWARD = ("backward", "backwards", "backprop", "backward_pass", "bprop")
 FORWARD = ("forward", "forwards", "forward_pass", "fprop", "__call__")
@@ -52,11 +53,9 @@ def ways(function: Any, kind: str) -> list[Way]:
     if derivative and is_custom_vjp(function):  # pragma: no cover - make peers
         return [jax_way(function, kind)]
     if inspect.isclass(function):
-        try:
-            owner = function()
-        except Exception:
+        function = owner = made(function)
+        if inspect.isclass(function):
             return [plain(function)]
-        function = owner
     if is_module(function):  # pragma: no cover - make peers
         return [module_way(function, kind)] if derivative else [forward_of(function)]
     if owner is None or inspect.ismodule(owner) or inspect.isclass(owner):
@@ -70,6 +69,16 @@ def ways(function: Any, kind: str) -> list[Way]:
     if owner is function and owner is not None:
         return [forward_of(owner)]
     return [plain(function)]
+
+
+def made(function: Any) -> Any:
+    """Return the object that a class makes without arguments; else what is given."""
+    if not inspect.isclass(function):
+        return function
+    try:
+        return function()
+    except Exception:
+        return function
 
 
 def has_code(function: Any) -> bool:
@@ -94,7 +103,9 @@ def parameters_of(function: Any) -> Parameters | None:
 
 def plain(function: Any) -> Way:
     """Return the way to call a function: with its arguments."""
-    return Way(function, parameters_of(function), loss=other_result(function))
+    weights = isinstance(function, ThroughInputs)
+    loss = function.loss if weights else other_result(function)
+    return Way(function, parameters_of(function), loss=loss)
 
 
 def other_result(function: Any) -> Callable[..., Any] | None:
