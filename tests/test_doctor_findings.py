@@ -121,7 +121,10 @@ def test_code_for_one_row_given_a_batch_is_told():
         e = np.exp(z - z.max())
         return e / e.sum()
 
-    told = "softmax: right if it is given one row at a time; for a batch it is wrong"
+    told = (
+        "softmax: right if it is given one row at a time; "
+        "for a batch it is whole-batch-sum."
+    )
     assert text(softmax, "softmax").startswith(told)
 
     def gradient(z, t):
@@ -493,3 +496,35 @@ def test_one_entry_that_is_not_finite_is_no_known_mistake():
     assert not report.ok
     assert not report.mistakes
     assert report.factor is None
+
+
+def product_with(axis):
+    return lambda z, g: q_of(z) * (g - (q_of(z) * g).sum(axis=axis))
+
+
+def sum_with(axis):
+    return lambda z, g: g - q_of(z) * g.sum(axis=axis)
+
+
+@pytest.mark.parametrize(
+    ("kind", "with_axis"), [("vjp", product_with), ("log_softmax_vjp", sum_with)]
+)
+def test_the_sum_of_a_backward_is_named_as_that_of_a_softmax_is(kind, with_axis):
+    over_all, over_rows = with_axis(None), with_axis(0)
+    assert diagnose(over_all, kind, layout="batch").mistakes[0].slug == (
+        "whole-batch-sum"
+    )
+    assert diagnose(over_rows, kind, layout="batch").mistakes[0].slug == "wrong-axis"
+    # For one row both are right, and for a batch the summary has a name.
+    assert "for a batch it is whole-batch-sum." in diagnose(over_all, kind).summary
+    assert "for a batch it is wrong-axis." in diagnose(over_rows, kind).summary
+
+
+def test_a_batch_is_named_under_another_convention_too():
+    def log_softmax_backward(dout, out):
+        return dout - np.exp(out) * dout.sum()
+
+    report = diagnose(log_softmax_backward, "log_softmax_vjp")
+    assert report.verdict == "convention"
+    assert "holds log-probabilities" in report.summary
+    assert "for a batch it is whole-batch-sum." in report.summary

@@ -19,6 +19,7 @@ from ._examination import (
     by_row,
     checked,
     circumstances,
+    collected,
     deaf,
     divides_sequences,
     evidence,
@@ -27,6 +28,7 @@ from ._examination import (
     not_taken,
     repeats,
     stress,
+    with_formulas,
 )
 from ._example import Example, smallest_example
 from ._factor import Factor, fitted_factor
@@ -42,6 +44,7 @@ from ._options import (
     reduction_of,
 )
 from ._probes import Probe
+from ._readings import BATCH, ROW_LAYOUTS
 from ._report import REPEATED, Report
 from ._rows import NOTHING_OFF, rows_off
 from ._search import Diagnosis, multiple, searched
@@ -502,7 +505,8 @@ def report_on(diagnosis: Diagnosis, stated: Stated) -> Report:
     else:
         verdict = "mistake" if explanations else "unknown"
     if verdict == "convention":
-        explanations = tuple(each.slugs for each in plain.formulas if each.slugs)
+        otherwise = plain.formulas or on_batches(found)
+        explanations = tuple(each.slugs for each in otherwise if each.slugs)
     if rows.wrong and verdict in ("right", "convention"):
         verdict, explanations = "unknown", ()
         if rows.slugs:
@@ -528,6 +532,15 @@ def report_on(diagnosis: Diagnosis, stated: Stated) -> Report:
         if formula_is_right
         else by_row(found, len(explanations[0]) if explanations else 0),
     )
+
+
+def on_batches(found: Collected) -> Sequence[Hypothesis]:
+    """Return what explains a function of one row where it is given a batch."""
+    reading = found.caller.reading
+    if reading.layout not in ROW_LAYOUTS:
+        return ()
+    caller = replace(found.caller, reading=replace(reading, layout=BATCH))
+    return with_formulas(collected(caller, "batch", found.taken)).formulas
 
 
 def fits(found: Collected) -> bool:

@@ -28,6 +28,7 @@ from ._signature import Binding
 
 BATCH = "batch"
 LAYOUTS = (BATCH, "classes first", "row", "(1, C)", "(C, 1)")
+WRONG_ON_BATCHES = "for a batch it is wrong"
 ROW_LAYOUTS = ("row", "(1, C)", "(C, 1)")
 TAKES = ("logits", "probabilities", "log-probabilities", "teacher-probabilities")
 LABELS = ("from 0", "from 1", "column")
@@ -263,7 +264,7 @@ TOLD: dict[str, dict[str, tuple[str, str, str]]] = {
         "row": (
             "It takes one row at a time, of shape (C,).",
             "it is given one row at a time",
-            "for a batch it is wrong",
+            WRONG_ON_BATCHES,
         ),
         "(1, C)": (
             "It takes one row at a time, of shape (1, C).",

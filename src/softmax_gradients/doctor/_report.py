@@ -14,6 +14,7 @@ from ._factor import Factor
 from ._invariants import SUMS_TO_ONE, SUMS_TO_ZERO
 from ._lines import RIGHT_LINES, WHERE, WRONG_LINES
 from ._plain import plain
+from ._readings import WRONG_ON_BATCHES
 
 SEVERAL_TEMPERATURES = "several temperatures"
 REPEATED = "The same call gave two results."
@@ -165,7 +166,11 @@ class Report:
             for slugs in self.explanations[:1]
             if not any(slug in named for slug in slugs)
         ]
-        told += [f"as asked it is {each}" for each in others]
+        if others and WRONG_ON_BATCHES in told:
+            told.remove(WRONG_ON_BATCHES)
+            told.append(f"for a batch it is {others[0]}")
+        else:
+            told += [f"as asked it is {each}" for each in others]
         return f"right if {'; '.join([meant, *told])}."
 
     @property

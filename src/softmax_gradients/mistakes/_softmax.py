@@ -8,6 +8,7 @@ from .._inputs import Array
 from ._mistake import Mistake
 from ._steps import (
     KINDS,
+    Core,
     Softmax,
     Steps,
     Values,
@@ -136,6 +137,26 @@ def sum_without_keepdims(x: Values) -> Array:
     return x.cotangent - x.probs * x.cotangent.sum(axis=-1)
 
 
+def product_over_rows(x: Values) -> Array:
+    """Return q (g - <q, g>), with the products summed over the batch."""
+    return x.probs * (x.cotangent - (x.probs * x.cotangent).sum(axis=0))
+
+
+def sum_over_rows(x: Values) -> Array:
+    """Return g - q sum(g), with the sums over the batch."""
+    return x.cotangent - x.probs * x.cotangent.sum(axis=0)
+
+
+def product_over_everything(x: Values) -> Array:
+    """Return q (g - <q, g>), with one sum for all rows."""
+    return x.probs * (x.cotangent - (x.probs * x.cotangent).sum())
+
+
+def sum_over_everything(x: Values) -> Array:
+    """Return g - q sum(g), with one sum for all rows."""
+    return x.cotangent - x.probs * x.cotangent.sum()
+
+
 def where_finite(*softmaxes: Softmax) -> Mapping[str, tuple[Steps, ...]]:
     """Return the replacements of the softmax where no logarithm is taken of it.
 
@@ -171,6 +192,17 @@ def through_both_divided_once(x: Values) -> Array:
 def in_every_kind(*softmaxes: Softmax) -> Mapping[str, tuple[Steps, ...]]:
     """Return the replacements of the softmax in every kind."""
     return {kind: tuple(Steps(softmax=each) for each in softmaxes) for kind in KINDS}
+
+
+def with_backward(
+    softmax: Mapping[str, tuple[Steps, ...]], product: Core, in_log_softmax: Core
+) -> Mapping[str, tuple[Steps, ...]]:
+    """Return the replacements with one more form: the sum of the backward."""
+    return {
+        **softmax,
+        "vjp": (*softmax["vjp"], Steps(core=product)),
+        "log_softmax_vjp": (*softmax["log_softmax_vjp"], Steps(core=in_log_softmax)),
+    }
 
 
 LAID_ALONG_CLASSES = in_every_kind(
@@ -240,10 +272,13 @@ ENTRIES = (
     ),
     Mistake(
         slug="wrong-axis",
-        title="Softmax runs over the batch, not over the classes",
-        wrong=r"q_{ni} = \frac{e^{z_{ni}}}{\sum_m e^{z_{mi}}}",
-        right=r"q_{ni} = \frac{e^{z_{ni}}}{\sum_j e^{z_{nj}}}",
-        giveaway="The columns of q sum to one, and the rows do not.",
+        title="A sum runs over the batch, not over the classes",
+        wrong=r"q_{ni} = \frac{e^{z_{ni}}}{\sum_m e^{z_{mi}}} \quad\text{or}\quad "
+        r"q_{ni} \Bigl(g_{ni} - \sum_m q_{mi} g_{mi}\Bigr)",
+        right=r"q_{ni} = \frac{e^{z_{ni}}}{\sum_j e^{z_{nj}}} \quad\text{and}\quad "
+        r"q_{ni} \Bigl(g_{ni} - \sum_j q_{nj} g_{nj}\Bigr)",
+        giveaway="The columns of q sum to one, and the rows do not; or the rows of "
+        "the gradient do not sum to zero.",
         page="gradient-doctor#rows-columns-and-the-batch",
         right_if="your classes are along the first axis",
         sources=(
@@ -253,15 +288,20 @@ ENTRIES = (
             "paiml/aprender#2152",
             "deeplearning4j/deeplearning4j#345",
         ),
-        kinds=in_every_kind(along_rows),
+        kinds=with_backward(
+            in_every_kind(along_rows), product_over_rows, sum_over_rows
+        ),
     ),
     Mistake(
         slug="whole-batch-sum",
-        title="One sum over the whole batch normalises every row",
-        wrong=r"q_{ni} = \frac{e^{z_{ni}}}{\sum_m \sum_j e^{z_{mj}}}",
-        right=r"q_{ni} = \frac{e^{z_{ni}}}{\sum_j e^{z_{nj}}}",
-        giveaway="All of q together sums to one: right for a single row, and "
-        "wrong for two.",
+        title="One sum over the whole batch stands in every row",
+        wrong=r"q_{ni} = \frac{e^{z_{ni}}}{\sum_m \sum_j e^{z_{mj}}} "
+        r"\quad\text{or}\quad "
+        r"q_{ni} \Bigl(g_{ni} - \sum_m \sum_j q_{mj} g_{mj}\Bigr)",
+        right=r"q_{ni} = \frac{e^{z_{ni}}}{\sum_j e^{z_{nj}}} \quad\text{and}\quad "
+        r"q_{ni} \Bigl(g_{ni} - \sum_j q_{nj} g_{nj}\Bigr)",
+        giveaway="All of q, or of the gradient, has the right sum, and its rows do "
+        "not: right for a single row, and wrong for two.",
         page="gradient-doctor#rows-columns-and-the-batch",
         right_if="you meant one row at a time",
         sources=(
@@ -269,7 +309,9 @@ ENTRIES = (
             "rickwierenga/MLFundamentals#1",
             "uTensor/uTensor#171",
         ),
-        kinds=in_every_kind(over_everything),
+        kinds=with_backward(
+            in_every_kind(over_everything), product_over_everything, sum_over_everything
+        ),
     ),
     Mistake(
         slug="missing-keepdims",
@@ -288,17 +330,9 @@ ENTRIES = (
             "DeNA/HandyRL#209",
             "SKaiNET-developers/SKaiNET#863",
         ),
-        kinds={
-            **LAID_ALONG_CLASSES,
-            "vjp": (
-                *LAID_ALONG_CLASSES["vjp"],
-                Steps(core=product_without_keepdims),
-            ),
-            "log_softmax_vjp": (
-                *LAID_ALONG_CLASSES["log_softmax_vjp"],
-                Steps(core=sum_without_keepdims),
-            ),
-        },
+        kinds=with_backward(
+            LAID_ALONG_CLASSES, product_without_keepdims, sum_without_keepdims
+        ),
     ),
     Mistake(
         slug="missing-shift",
