@@ -1,5 +1,6 @@
 """Split losses that are right are passed, and the fault of each wrong one is named."""
 
+import math
 from dataclasses import replace
 from functools import wraps
 
@@ -301,12 +302,17 @@ def no_gradient_without_the_target(shards, labels):
     return value, kept
 
 
-def counted_by(places):
-    """Return a function in which each part counts targets where `places` says so."""
+def counted_by(places, with_sums=False):
+    """Return a function in which each part counts targets where `places` says so.
+
+    It adds log S there too, or once for every row.
+    """
 
     def loss(shards, labels):
         peak, total = pair(shards)
-        target, gradients = np.zeros(len(labels)), []
+        log_sums = peak + np.log(total)
+        losses = np.zeros(len(labels)) if with_sums else log_sums.copy()
+        gradients = []
         for part, (shard, start) in enumerate(
             zip(shards, starts_of(shards), strict=True)
         ):
@@ -314,10 +320,10 @@ def counted_by(places):
             for row, label in enumerate(labels):
                 local = places(label, start, shard.shape[1], part)
                 if local is not None:
-                    target[row] += shard[row, local]
+                    losses[row] += with_sums * log_sums[row] - shard[row, local]
                     gradient[row, local] -= 1
             gradients.append(gradient / len(labels))
-        return np.mean(peak + np.log(total) - target), gradients
+        return np.mean(losses), gradients
 
     loss.__name__ = places.__name__
     return loss
@@ -354,6 +360,37 @@ def the_remainder(label, start, size, part):
 def the_rank_times_its_own_size(label, start, size, part):
     local = label - part * size
     return local if 0 <= local < size else None
+
+
+def by_parts_alike(size_of, with_sums):
+    """Return a function that takes the first class of a part from one size."""
+
+    def loss(shards, labels):
+        size = size_of([shard.shape[1] for shard in shards])
+
+        def places(label, start, own_size, part):
+            local = label - part * size
+            return local if 0 <= local < own_size else None
+
+        return counted_by(places, with_sums)(shards, labels)
+
+    return loss
+
+
+@pytest.mark.parametrize(
+    "size_of",
+    [
+        lambda sizes: sizes[0],
+        lambda sizes: sizes[-1],
+        lambda sizes: sum(sizes) // len(sizes),
+        lambda sizes: math.ceil(sum(sizes) / len(sizes)),
+    ],
+)
+@pytest.mark.parametrize("with_sums", [False, True])
+def test_parts_that_are_taken_to_be_alike_are_named(size_of, with_sums):
+    mine = by_parts_alike(size_of, with_sums)
+    assert set(names(message(mine)).values()) == {"off by the offset"}
+    check(mine, uneven=False)  # parts of the same size hide it
 
 
 def target_in_every_part(shards, labels):

@@ -12,7 +12,7 @@ its forms returns the losses, shape (N,), or the gradients, shape (N, C), of the
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -159,19 +159,37 @@ class Counted(NamedTuple):
         linear = (targets * problem.scaled).sum(axis=-1)
         return problem.total[:, 0] * problem.log_sums - linear
 
+    def losses_with_their_sums(self, problem: Problem) -> Array:
+        """Return the losses if a part adds log S only where it counts a target."""
+        targets = problem.smoothed(self.counts(problem))
+        linear = (targets * problem.scaled).sum(axis=-1)
+        return targets.sum(axis=-1) * problem.log_sums - linear
+
     def gradients(self, problem: Problem) -> Array:
         """Return the gradients."""
         targets = problem.smoothed(self.counts(problem))
         return (problem.total * problem.probs - targets) / problem.temperature
 
 
-def counted(name: str, advice: str, *counts: Callable[[Problem], Array]) -> Fault:
-    """Return a fault from what stands for e_y in each of its forms."""
+def counted(
+    name: str,
+    advice: str,
+    *counts: Callable[[Problem], Array],
+    with_sums: bool = False,
+) -> Fault:
+    """Return a fault from what stands for e_y in each of its forms.
+
+    Its losses hold log S once; `with_sums` adds those that hold it where they count.
+    """
     forms = [Counted(each) for each in counts]
+    others = forms if with_sums else []
     return Fault(
         name,
         advice,
-        losses=tuple(form.losses for form in forms),
+        losses=(
+            *(form.losses for form in forms),
+            *(form.losses_with_their_sums for form in others),
+        ),
         gradients=tuple(form.gradients for form in forms),
     )
 
@@ -238,12 +256,37 @@ def in_its_part_by(change: Callable[[Array, Array], Array], problem: Problem) ->
     return places(problem, local, problem.owner[:, np.newaxis] == np.arange(len(sizes)))
 
 
-def by_the_parts_own_size(problem: Problem) -> Array:
-    """Take p c_p as the first class of part p."""
+def by_parts_alike(size: Callable[[Array], Any], problem: Problem) -> Array:
+    """Take p times one size as the first class of part p, as if all had that size."""
     assert problem.labels is not None
     sizes = np.array(problem.sizes)
-    local = problem.labels[:, np.newaxis] - np.arange(len(sizes)) * sizes
+    local = problem.labels[:, np.newaxis] - np.arange(len(sizes)) * size(sizes)
     return places(problem, local, (local >= 0) & (local < sizes))
+
+
+def size_of_each(sizes: Array) -> Array:
+    """Return for every part its own size."""
+    return sizes
+
+
+def size_of_the_first(sizes: Array) -> int:
+    """Return c_0."""
+    return int(sizes[0])
+
+
+def size_of_the_last(sizes: Array) -> int:
+    """Return c_(P-1)."""
+    return int(sizes[-1])
+
+
+def mean_size(sizes: Array) -> int:
+    """Return C/P, rounded down."""
+    return int(sizes.sum()) // len(sizes)
+
+
+def mean_size_rounded_up(sizes: Array) -> int:
+    """Return C/P, rounded up."""
+    return -(-int(sizes.sum()) // len(sizes))
 
 
 def at_most(labels: Array, sizes: Array) -> Array:
@@ -534,6 +577,7 @@ BY_LABELS = (
         "No part counts it: the part with start <= y < start + size has it.",
         not_at_the_start,
         not_at_the_end,
+        with_sums=True,
     ),
     counted(
         "off by the offset",
@@ -542,7 +586,17 @@ BY_LABELS = (
         in_each_part_as_it_is,
         partial(in_its_part_by, at_most),
         partial(in_its_part_by, np.remainder),
-        by_the_parts_own_size,
+        *(
+            partial(by_parts_alike, size)
+            for size in (
+                size_of_each,
+                size_of_the_first,
+                size_of_the_last,
+                mean_size,
+                mean_size_rounded_up,
+            )
+        ),
+        with_sums=True,
     ),
 )
 
