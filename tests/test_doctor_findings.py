@@ -528,3 +528,42 @@ def test_a_batch_is_named_under_another_convention_too():
     assert report.verdict == "convention"
     assert "holds log-probabilities" in report.summary
     assert "for a batch it is whole-batch-sum." in report.summary
+
+
+def softmax_of_lists(xs):
+    exponentials = [math.exp(x) for x in xs]
+    return [each / sum(exponentials) for each in exponentials]
+
+
+def test_what_lists_raise_is_what_arrays_overflow_to():
+    report = diagnose(softmax_of_lists, "softmax")
+    assert [each.slug for each in report.mistakes] == ["missing-shift"]
+    assert "With logits near 1000 it raises OverflowError" in str(report)
+
+    def jacobian(xs):
+        q = softmax_of_lists(xs)
+        return [
+            [q[i] * (1 - q[i]) if i == j else q[i] * q[j] for j in range(len(q))]
+            for i in range(len(q))
+        ]
+
+    # A second fault does not hide the first.
+    slugs = {each.slug for each in diagnose(jacobian, "jacobian").mistakes}
+    assert slugs == {"flipped-sign", "missing-shift"}
+
+    def loss(xs, label):
+        return -math.log(softmax_of_lists([x - max(xs) for x in xs])[label])
+
+    report = diagnose(loss, "loss")
+    assert [each.slug for each in report.mistakes] == ["log-of-softmax"]
+
+
+def test_an_error_that_is_no_overflow_names_no_mistake():
+    def softmax(z):
+        if abs(z).max() > 100:
+            raise ValueError("too large")
+        return q_of(z)
+
+    report = diagnose(softmax, "softmax")
+    assert report.verdict == "convention"
+    assert report.conventions[-1].option == 'logits="ordinary"'

@@ -435,6 +435,10 @@ FAULTS = {
         "target missed at the edge of a part",
         "both",
     ),
+    counted_by(the_first_class_left_out, with_sums=True): (
+        "target missed at the edge of a part",
+        "both",
+    ),
     counted_by(the_label_as_it_is): ("off by the offset", "both"),
     counted_by(the_label_cut_to_the_part): ("off by the offset", "both"),
     counted_by(the_remainder): ("off by the offset", "both"),

@@ -469,7 +469,8 @@ def report_on(diagnosis: Diagnosis, stated: Stated) -> Report:
     formula_is_right = bool(formulas) and not formulas[0].slugs
     shown = stress(found, formulas[0]) if formulas else None
     numerical = list(shown.mistakes) if shown else []
-    findings = [*found.findings, *(shown.failures if shown else ())]
+    findings = list(found.findings)
+    findings += [*shown.failures, *shown.raised] if shown else []
     if formula_is_right and numerical and fits(found):
         # What is found inside is what counts: the rest is told.
         named = " or ".join(" with ".join(slugs) for slugs in numerical)

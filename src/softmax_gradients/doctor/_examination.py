@@ -397,12 +397,26 @@ def stress_form(found: Collected) -> str:
     return "distribution" if "distribution" in found.taken else found.taken[0]
 
 
+# Python's own arithmetic raises these where NumPy returns infinity or NaN. The last two
+# are what math.log says of 0, in older and in newer versions.
+NO_NUMBER = (
+    "raises OverflowError",
+    "raises ZeroDivisionError",
+    "raises ValueError: math domain error",
+    "raises ValueError: expected a positive input",
+)
+
+
 @dataclass(frozen=True)
 class Stress:
-    """What large logits show: known mistakes, or in words what fails."""
+    """What large logits show: known mistakes, or in words what fails.
+
+    `raised` is what a function with known mistakes raises there.
+    """
 
     mistakes: tuple[tuple[str, ...], ...] = ()
     failures: tuple[str, ...] = ()
+    raised: tuple[str, ...] = ()
 
 
 def stress(found: Collected, formula: Hypothesis) -> Stress:
@@ -415,16 +429,21 @@ def stress(found: Collected, formula: Hypothesis) -> Stress:
         return Stress()  # probabilities cannot be large
     matcher = Matcher(kind, reduction, ())
     answers = []
-    told = []
+    told: list[str] = []
+    raised: list[str] = []
     form = stress_form(found)
     for probe in stressed(found, stress_probes(kind, form)):
         outcome = caller(probe)
+        right = caller.right(probe)
+        if right is not None and outcome.problem.startswith(NO_NUMBER):
+            raised.append(f"With {probe.what} it {outcome.problem}.")
+            outcome = Outcome(np.full(right.shape, np.nan))
         if outcome.value is None:
             told.append(f"With {probe.what} it {outcome.problem}.")
             continue
         seen = caller.reading.seen(probe)
         if formula.steps is NOTHING:
-            ideal: Array | None = caller.right(probe)
+            ideal = right
         else:
             with np.errstate(all="ignore"):
                 ideal = matcher.value(formula.steps, seen)
@@ -432,10 +451,12 @@ def stress(found: Collected, formula: Hypothesis) -> Stress:
             answers.append(Answer(seen, outcome.value, ideal, outcome.tolerance))
     mistakes = numerical_mistakes(kind, reduction, formula.steps, answers)
     failed = [each for each in answers if not is_right(each)]
-    if failed and not mistakes:
+    if mistakes:
+        return Stress(tuple(mistakes), tuple(told), tuple(raised))
+    if failed and not raised:
         where = ", ".join(each.probe.what for each in failed)
         told.append(f"It fails at large numbers: {where}.")
-    return Stress(tuple(mistakes), tuple(told))
+    return Stress(failures=(*told, *raised))
 
 
 def masked(found: Collected) -> tuple[str, ...]:
