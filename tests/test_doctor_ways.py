@@ -196,6 +196,12 @@ def test_results_of_jax_are_asked_with_two_shapes(monkeypatch):
         ("def f(z, grad_output): ...", "vjp"),
         ("def f(z, labels): ...", "loss"),
         ("def dz(z, labels): ...", "loss"),
+        ("def criterion(z, labels): ...", "loss"),
+        ("def xent(z, labels): ...", "loss"),
+        ("def f(W, X, y, reg): ...", "weights"),
+        ("def f(w, T): ...", "softmax"),
+        ("def log_softmax_backward(dout, out): ...", "log_softmax_vjp"),
+        ("def gradient_of_softmax(z, dout): ...", "vjp"),
         ("def grad(z, labels): ...", "gradient"),
         ("def f(z): ...", "softmax"),
         ("def hess(z): ...", "hessian"),
@@ -283,6 +289,25 @@ def test_a_class_is_asked_for_what_its_backward_gives(given):
     assert report.mistakes[0].slug == "vjp-without-dot-product"
     report = diagnose(given(Fused))
     assert (report.kind, report.verdict) == ("gradient", "right")
+
+
+def test_a_custom_vjp_is_asked_for_its_derivative(monkeypatch):
+    """A stand-in for JAX's class: what such a function does forwards is no answer."""
+
+    class CustomVjp:
+        def __init__(self, function):
+            self.__wrapped__ = function
+            self.__name__ = function.__name__
+
+        def __call__(self, *arguments):
+            return self.__wrapped__(*arguments)
+
+    jax = types.ModuleType("jax")
+    jax.custom_vjp = CustomVjp
+    monkeypatch.setitem(sys.modules, "jax", jax)
+    assert guessed_kinds(CustomVjp(sg.cross_entropy)) == ["gradient"]
+    softmax = CustomVjp(lambda logits: q_of(logits))
+    assert guessed_kinds(softmax) == ["vjp", "log_softmax_vjp"]
 
 
 def test_what_is_sent_back_is_a_gradient_whatever_its_name():

@@ -10,6 +10,7 @@ from ._objects import (
     Parameters,
     autograd_function,
     first_method,
+    is_custom_vjp,
     made,
     parameters_of,
     required,
@@ -30,6 +31,8 @@ NAMED = (
     ("loss", "loss"),
     ("entropy", "loss"),
     ("nll", "loss"),
+    ("xent", "loss"),
+    ("criterion", "loss"),
     ("vjp", "vjp"),
     ("backward", "vjp"),
     ("softmax", "softmax"),
@@ -68,6 +71,8 @@ def by_arguments(function: Any, called: str) -> list[str]:
     custom = autograd_function(function)
     if custom is not None:  # pragma: no cover - make peers
         return of_layer(required(parameters_of(custom.forward))[1:], ())
+    if is_custom_vjp(function):  # what it does forwards is no answer
+        return of_layer(required(parameters_of(function)), ())
     held = made(function)
     forward, backward = first_method(held, FORWARD), first_method(held, BACKWARD)
     if forward and backward:
