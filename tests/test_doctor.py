@@ -284,6 +284,45 @@ def test_jax_functions_need_an_adapter_only():
 
 
 @pytest.mark.peers
+def test_custom_backwards_are_guessed_to_be_what_is_meant():
+    """What such a function does forwards is right in all of these."""
+    import jax
+    import torch
+
+    class LogSoftmax(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, z):
+            ctx.save_for_backward(torch.log_softmax(z, dim=-1))
+            return torch.log_softmax(z, dim=-1)
+
+        @staticmethod
+        def backward(ctx, g):
+            (log_q,) = ctx.saved_tensors
+            return g - log_q.exp() * g.sum(dim=-1, keepdim=True)
+
+    report = diagnose(LogSoftmax)
+    assert (report.kind, report.verdict) == ("log_softmax_vjp", "right")
+
+    @jax.custom_vjp
+    def xent(logits, labels):
+        one_hot = jax.nn.one_hot(labels, logits.shape[-1])
+        return -(one_hot * jax.nn.log_softmax(logits)).sum(axis=-1).mean()
+
+    def forward(logits, labels):
+        return xent(logits, labels), (logits, labels)
+
+    def backward(kept, g):
+        logits, labels = kept
+        q = jax.nn.softmax(logits, axis=-1)
+        return -g * (q - jax.nn.one_hot(labels, logits.shape[-1])) / len(logits), None
+
+    xent.defvjp(forward, backward)
+    report = diagnose(xent)
+    assert (report.kind, report.verdict) == ("gradient", "mistake")
+    assert slugs(report) == {"flipped-sign"}
+
+
+@pytest.mark.peers
 def test_scipy_functions_are_right():
     from scipy import special
 
