@@ -222,7 +222,8 @@ CLAIMS = [
         below=1,
     ),
     Claim(
-        "Matching and $T = 64$ are not told apart: all nine intervals contain zero",
+        "The accuracies do not distinguish matching from $T = 64$: all nine intervals "
+        "contain zero",
         in_each_row(("logits",), ("soft", 64.0)),
         open=9,
     ),
