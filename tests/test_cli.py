@@ -16,6 +16,7 @@ import softmax_gradients.__main__ as program
 import softmax_gradients._shell as shell
 import softmax_gradients._site as site
 from softmax_gradients import __version__
+from softmax_gradients._clinic import KIND_WORDS
 from softmax_gradients._isolation import DoctorError
 from softmax_gradients._named import READ_FROM_FILE, FunctionNameError, named
 from softmax_gradients._shell import (
@@ -94,6 +95,13 @@ def test_a_right_function_gives_0(module, path, capsys):
     output = capsys.readouterr().out
     assert output.startswith("gradient: right.")
     assert "noise" not in output
+
+
+@pytest.mark.parametrize("kind", KIND_WORDS)
+def test_every_kind_of_the_doctor_can_be_stated(kind, folder, capsys):
+    (folder / "neighbour.py").write_text("def f(z, *more): return 'no array'")
+    assert main(["diagnose", "neighbour.py:f", "--kind", kind]) == STATUS["unusable"]
+    assert f" {kind}" in " ".join(described_help().split())
 
 
 @pytest.mark.parametrize(

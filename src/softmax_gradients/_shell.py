@@ -17,7 +17,7 @@ from ._isolation import MEMORY, TIMEOUT, examined_apart, unusable
 from ._named import FunctionNameError, named
 from ._site import base_address, chapter_address
 from .doctor import Report, diagnose
-from .mistakes._steps import KINDS
+from .doctor._options import ASKED_KINDS
 
 # 1 is also what Python exits with when a program fails.
 FAILED, USAGE = 1, 2
@@ -125,8 +125,8 @@ def add_options(command: argparse.ArgumentParser) -> None:
         told = described.get(parameter.name, Description("", ()))
         more: dict[str, Any] = {"type": value_of}
         if parameter.name == "kind":
-            more = {"choices": KINDS, "metavar": "KIND"}
-            told = told._replace(text=f"{told.text} One of {', '.join(KINDS)}.")
+            more = {"choices": ASKED_KINDS, "metavar": "KIND"}
+            told = told._replace(text=f"{told.text} One of {', '.join(ASKED_KINDS)}.")
         elif "bool" in str(parameter.annotation):
             more = {"action": argparse.BooleanOptionalAction}
         elif parameter.name in FUNCTIONS:

@@ -19,6 +19,8 @@ ROWS = ("batch", "one")
 LOGITS = ("any", "ordinary")
 SOFT_LOSSES = ("divergence", "cross-entropy")
 UPSTREAM = ("any", "one")
+# What can be asked for: the last one is examined as a gradient.
+ASKED_KINDS = (*KINDS, "weights")
 # What a mean of weighted rows is divided by: the sum of the weights, or N.
 SAMPLE_WEIGHTS = ("weights", "rows")
 HOWS = ("elements", "diagonal", "flat diagonal", "matrix", "flat")
@@ -162,9 +164,9 @@ def weights_of(values: Sequence[float]) -> tuple[float, ...]:
 
 def check_kind(kind: str) -> None:
     """Raise a ValueError unless the kind is one that the doctor knows."""
-    if kind not in (*KINDS, "weights"):
+    if kind not in ASKED_KINDS:
         raise ValueError(
-            f"kind must be one of {', '.join(KINDS)}, weights, got {str(kind)[:40]!r}"
+            f"kind must be one of {', '.join(ASKED_KINDS)}, got {str(kind)[:40]!r}"
         )
 
 
