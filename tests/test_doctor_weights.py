@@ -97,6 +97,20 @@ def test_class_weights_over_their_sum_are_recovered():
     assert diagnose(gradient, "gradient", **STATED).verdict == "right"
 
 
+def test_a_weighted_mean_over_the_rows_is_said_to_be_one():
+    """The weights that are recovered are right only for this mean."""
+
+    def gradient(z, y):
+        return WEIGHTS[y][:, None] * rows_of(z, y) / len(z)
+
+    report = diagnose(gradient, "gradient")
+    assert report.verdict == "convention"
+    assert report.summary.endswith(
+        "are meant, in a mean over N; for a mean over the sum of the weights it is "
+        "weighted-mean."
+    )
+
+
 @pytest.mark.parametrize("kind", ["gradient", "loss"])
 def test_a_weighted_mean_over_the_rows_is_named(kind):
     def gradient(z, y):

@@ -447,14 +447,20 @@ def numbers_told(reading: Reading, plain: Reading) -> list[Convention]:
     if reading.weights is not None and reading.weights != plain.weights:
         weights = ", ".join(f"{w:.6g}" for w in reading.weights)
         divided = "divides by their sum" if reading.by_weights else "divides by N"
+        meant = f"the class weights {weights} are meant"
+        otherwise = "else see weighted-mean" if reading.by_weights else ""
         if "mean" not in reading.reduction:
             divided = "sums"
+        elif not reading.by_weights:
+            # Weights that are stated ask for a mean of labels over their sum.
+            meant += ", in a mean over N"
+            otherwise = "for a mean over the sum of the weights it is weighted-mean"
         told.append(
             Convention(
                 f"class_weights=[{weights}]",
                 f"It weights the classes by {weights}, and {divided}.",
-                f"the class weights {weights} are meant",
-                "else see weighted-mean" if reading.by_weights else "",
+                meant,
+                otherwise,
             )
         )
     return told
