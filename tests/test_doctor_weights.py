@@ -252,6 +252,45 @@ def test_the_uniform_part_of_a_smoothed_loss_is_named():
     assert named(report) == {"ignored-rows-keep-a-gradient"}
 
 
+@pytest.mark.parametrize("stated", [{}, {"label_smoothing": 0.2}])
+def test_another_fault_with_an_ignored_row_is_told_without_a_name(stated):
+    """The row is left out, and the others are taken twice."""
+
+    def twice(z, y):
+        smoothed = stated.get("label_smoothing", 0.0)
+        kept = y != -100
+        rows = q_of(z) - smoothed / z.shape[1]
+        rows -= (1 - smoothed) * one_hot(np.where(kept, y, 0), z.shape[1])
+        factor = 1 if kept.all() else 2
+        return factor * kept[:, None] * rows / kept.sum()
+
+    report = diagnose(twice, "gradient", ignore_index=-100, **stated)
+    assert report.verdict == "unknown"
+    assert any("not that of the other rows" in each for each in report.findings)
+
+
+def test_a_row_that_still_counts_in_a_sum_or_alone_is_named():
+    def losses(z, y):  # -1 is the last class
+        return -log_q_of(z)[np.arange(len(y)), y]
+
+    for loss, reduction in ((losses, "none"), (lambda z, y: losses(z, y).sum(), "sum")):
+        report = diagnose(loss, "loss", ignore_index=-1, reduction=reduction)
+        assert named(report) == {"ignored-rows-keep-a-gradient"}
+
+
+def test_class_weights_on_the_logits_of_a_summed_gradient():
+    def gradient(z, y):
+        return q_of(WEIGHTS * z) - one_hot(y)
+
+    report = diagnose(gradient, "gradient", reduction="sum", **STATED)
+    assert named(report) == {"class-weights-on-logits"}
+
+
+def test_as_many_class_weights_as_classes():
+    with pytest.raises(ValueError, match="classes is 4, got 3 numbers"):
+        diagnose(sg.cross_entropy_gradient, "gradient", classes=4, **STATED)
+
+
 def test_a_label_that_raises_has_no_name():
     def gradient(z, y):
         return rows_of(z, y) / len(y)

@@ -34,6 +34,8 @@ FOLDERS += (
 SUFFIXES = r"\.(?:py|md|ipynb|toml|txt|in|yml|yaml|cff|css|json|mjs|js|svg|png)"
 # Made by the build, or a part of Pyodide, or a file that Zenodo would prefer.
 ELSEWHERE = {".venv", ".cache", "_build/html", "dist", "pyodide-lock.json"}
+# What a build makes, so not there in a fresh clone.
+ELSEWHERE |= {"book/_generated"}
 ELSEWHERE |= {".zenodo.json", "owner/repository#number"}
 # Programs that the pages run beside make, and where their names come from.
 PROGRAMS = {"python", "jupyter-book", "jupyter", "npm", "git", "bash", "make"}

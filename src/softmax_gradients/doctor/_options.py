@@ -76,8 +76,14 @@ class Stated:
         changed: dict[str, Any] = {}
         if self.class_weights is not None:
             changed["class_weights"] = weights_of(self.class_weights)
+            count = len(changed["class_weights"])
             if self.classes is None:
-                changed["classes"] = len(changed["class_weights"])
+                changed["classes"] = count
+            elif self.classes != count:
+                raise ValueError(
+                    "class_weights must be one number per class, and classes is "
+                    f"{self.classes!r}, got {count} numbers"
+                )
         if self.label_smoothing is not None:
             changed["label_smoothing"] = number(self.label_smoothing, "label_smoothing")
         if self.ignore_index is not None and type(self.ignore_index) is not int:

@@ -19,7 +19,7 @@ from ._examination import Caller, Collected, probes_for
 from ._matching import agrees
 from ._names import ANY_WEIGHTS, MASKS, ROW_WEIGHTS, says
 from ._options import Stated
-from ._probes import Probe
+from ._probes import FORMS, Probe
 from ._reference import computed_answer
 
 COUNTED = "ignored-rows-in-the-mean"
@@ -122,10 +122,7 @@ def weighted_rows(found: Collected, stated: Stated) -> Rows:
     if parameter is None:
         return NOTHING_OFF
     # Labels, if they are taken: nobody differs about their weights.
-    probes = [each for each in probes_of(found) if each.form != "weights"]
-    if not probes:
-        return NOTHING_OFF
-    probe = next((each for each in probes if each.form == "indices"), probes[0])
+    probe = max(probes_of(found), key=lambda each: FORMS.index(each.form))
     mask = says(parameter.name, MASKS)
     numbers = np.arange(len(probe.logits)) % 3
     weights = np.where(numbers == 1, 0.0, 1.0) if mask else 0.5 + numbers

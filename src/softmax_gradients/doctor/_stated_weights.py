@@ -67,10 +67,9 @@ def share_of_others(found: Collected) -> float | None:
         others = (total(targets) - targets) / (targets.shape[-1] - 1)
         part = replace(each.probe, second=others, form="weights")
         moved = computed_answer(found.caller.kind, part, found.caller.reduction)
-        step = moved - each.right
-        if (step**2).sum() > 0:
-            step_taken = step * (each.value - each.right)
-            shares.append(float(step_taken.sum() / (step**2).sum()))
+        step = moved - each.right  # zero for uniform targets, which no probe has
+        taken = step * (each.value - each.right)
+        shares.append(float(taken.sum() / (step**2).sum()))
     share = nice(float(np.median(shares))) if shares else 0.0
     return share if 1e-4 < share <= 1 else None
 
@@ -137,8 +136,6 @@ def wrongly_weighted(
 ) -> Iterator[tuple[str, Array]]:
     """Yield the answers for class weights that are used in other ways."""
     targets = as_weights(np.asarray(probe.second), probe.logits)
-    if targets.shape[-1] != weights.size:
-        return
     plain = replace(probe, second=targets, form="weights")
     on_logits = replace(plain, logits=weights * probe.logits)
     divisors = [1.0]
