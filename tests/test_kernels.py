@@ -400,6 +400,22 @@ def test_a_masked_class_with_weight_is_infinite_beside_large_divergences():
     np.testing.assert_allclose(divergences[4], expected, rtol=4e-15)
 
 
+@pytest.mark.parametrize("temperature", [1.0, 1.7])
+def test_a_weight_on_a_masked_class_makes_its_row_infinite(temperature):
+    rng = np.random.default_rng(8)
+    logits, weights = rng.normal(size=(40, 50)), rng.uniform(0.1, 1, size=(40, 50))
+    logits[3, 5] = logits[4, 6] = -np.inf
+    weights[4, 6] = 0
+    options = {"temperature": temperature, "reduction": "none"}
+    losses = sg.cross_entropy(logits, weights, **options)
+    assert_array_equal(np.flatnonzero(np.isinf(losses)), [3])
+    kept = np.delete(logits[4], 6), np.delete(weights[4], 6)
+    expected = sg.cross_entropy(*kept, temperature=temperature)
+    np.testing.assert_allclose(losses[4], expected, rtol=4e-15)
+    also, _ = sg.cross_entropy_value_and_gradient(logits, weights, **options)
+    np.testing.assert_allclose(also, losses, rtol=4e-15)
+
+
 def test_a_small_row_keeps_an_entry_far_below_the_others():
     row, options = np.array([-424.0, -1564.0, -430.0]), {"temperature": 2.0}
     _, gradient = sg.cross_entropy_value_and_gradient(row, 0, **options)
