@@ -395,6 +395,26 @@ def test_a_class_that_only_the_teacher_masks_has_no_weight(student):
     np.testing.assert_allclose(by_teacher, [one, 0, -one], rtol=1e-12, atol=1e-15)
 
 
+@pytest.mark.parametrize(
+    ("precision", "temperature"), [(np.longdouble, 1.0), (np.float64, 1e12)]
+)
+def test_a_masked_teacher_off_the_usual_way(precision, temperature):
+    """Extended precision and extreme temperatures are computed by another function."""
+    student, teacher = [1.0, 3.0, 2.0], [0.0, -INF, 1.0]
+    gradient = sg.distillation_loss_gradient(
+        np.array(student, precision),
+        np.array(teacher, precision),
+        temperature=temperature,
+        with_respect_to="teacher",
+    )
+    # T^2 dKL/dv is T p (log(p/q) - KL), by hand on the two classes that have weight.
+    q = np.exp(np.array(student, np.longdouble) / temperature)
+    p = np.exp(np.array([0.0, 1.0], np.longdouble) / temperature)
+    q, p = q / q.sum(), p / p.sum()
+    one = temperature * p[0] * p[1] * (np.log(p[0] / q[0]) - np.log(p[1] / q[2]))
+    np.testing.assert_allclose(gradient, [one, 0, -one], rtol=1e-6, atol=0)
+
+
 def test_a_class_that_only_the_student_masks_makes_the_loss_infinite():
     student, teacher = [1.0, -INF, 2.0], [0.0, 1.0, 1.0]
     assert sg.kl_divergence(student, teacher) == INF
