@@ -286,6 +286,18 @@ def test_class_weights_on_the_logits_of_a_summed_gradient():
     assert named(report) == {"class-weights-on-logits"}
 
 
+def test_weights_that_may_be_the_classes_are_not_taken_for_the_rows():
+    def loss(z, y, weight=None):
+        w = np.ones(z.shape[1]) if weight is None else np.asarray(weight)
+        if w.shape != z.shape[1:]:
+            raise ValueError("one weight per class, please")
+        return -(w[y] * log_q_of(z)[np.arange(len(y)), y]).sum() / w[y].sum()
+
+    report = diagnose(loss, "loss")
+    assert report.verdict == "right"
+    assert not report.findings
+
+
 def test_as_many_class_weights_as_classes():
     with pytest.raises(ValueError, match="classes is 4, got 3 numbers"):
         diagnose(sg.cross_entropy_gradient, "gradient", classes=4, **STATED)
