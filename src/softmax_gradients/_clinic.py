@@ -7,15 +7,13 @@ around a function are not needed to examine it.
 
 import ast
 import builtins
-import contextlib
 import functools
 import inspect
 import io
 import json
 import re
 import textwrap
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,7 +21,7 @@ import numpy as np
 
 from ._softmax import log_softmax, softmax
 from .doctor import OTHERS, Example, Report, diagnose
-from .doctor._calls import in_words, shortened
+from .doctor._calls import in_words, shortened, silent
 from .doctor._example import listed, show
 from .doctor._guess import guessed_kinds
 from .doctor._lines import RIGHT_LINES, WHERE
@@ -156,7 +154,7 @@ def answer(
         )
     text = without_prompts(code)
     try:
-        with undisturbed():
+        with silent(io.StringIO()):
             tree = ast.parse(text)
     except SyntaxError as error:
         return syntax_problem(error, text)
@@ -250,27 +248,13 @@ def carry_out(statement: ast.stmt, run: Run) -> None:
     """Carry out one statement, and note why it fails if it does."""
     module = ast.Module([statement], [])
     try:
-        with undisturbed():
+        with silent(io.StringIO()):
             exec(compile(module, FILE, "exec"), run.names)
     except ModuleNotFoundError as error:
         run.missing.append(str(error.name).partition(".")[0])
     except (SystemExit, KeyboardInterrupt, Exception) as error:
         told = f"Line {statement.lineno} raises {in_words(error)}."
         run.problem = run.problem or told
-
-
-@contextlib.contextmanager
-def undisturbed() -> Iterator[None]:
-    """Show no warnings and nothing that is printed."""
-    nowhere = io.StringIO()
-    with (
-        warnings.catch_warnings(),
-        np.errstate(all="ignore"),
-        contextlib.redirect_stdout(nowhere),
-        contextlib.redirect_stderr(nowhere),
-    ):
-        warnings.simplefilter("ignore")
-        yield
 
 
 def candidates(names: Mapping[str, Any]) -> dict[str, Any]:
@@ -303,7 +287,7 @@ def layer(value: Any) -> Any:
     """
     if inspect.isclass(value):
         try:
-            with undisturbed():
+            with silent(io.StringIO()):
                 value = value()
         except Exception:
             return value
@@ -420,7 +404,7 @@ def function_around(tree: ast.Module, run: Run) -> tuple[dict[str, Any], list[st
     others = [n for n in free if roles[n] in ("targets", "cotangent", "T")]
     others.sort(key=lambda n: roles[n] == "T")
     made = written_as_function(lines, first, others, logits[1:], probabilities)
-    with undisturbed():
+    with silent(io.StringIO()):
         exec(compile(made, FILE, "exec"), run.names)
     note = f"Read as a function of {listed_names([first, *others])}, for one row"
     if probabilities:

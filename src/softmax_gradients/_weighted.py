@@ -213,7 +213,7 @@ def _read_weights(
     wide = np.broadcast_to(np.zeros((), at_least_double(logits)), logits.shape)
     answers = as_targets(kept, wide, axis, allow_negative=signed)
     has_labels = answers.ndim < logits.ndim
-    factors = np.where(ignored, 0.0, np.ones(logits.shape[:-1]))
+    factors = np.where(ignored, 0.0, 1.0)
     if options.sample_weights is not None:
         factors = factors * as_sample_weights(options.sample_weights, logits, signed)
     weights = factors

@@ -49,18 +49,25 @@ class Outcome:
 
 
 @contextlib.contextmanager
+def silent(printed: io.StringIO) -> Iterator[None]:
+    """Show no warnings and nothing that is printed, which `printed` takes."""
+    with (
+        warnings.catch_warnings(),
+        np.errstate(all="ignore"),
+        contextlib.redirect_stdout(printed),
+        contextlib.redirect_stderr(printed),
+    ):
+        warnings.simplefilter("ignore")
+        yield
+
+
+@contextlib.contextmanager
 def undisturbed(note: Callable[[str], None]) -> Iterator[None]:
     """Keep prints, warnings and random numbers of what is called from the caller."""
     before, other = random_state(), random.getstate()
     printed = io.StringIO()
     try:
-        with (
-            warnings.catch_warnings(),
-            np.errstate(all="ignore"),
-            contextlib.redirect_stdout(printed),
-            contextlib.redirect_stderr(printed),
-        ):
-            warnings.simplefilter("ignore")
+        with silent(printed):
             yield
     finally:
         if printed.getvalue():
