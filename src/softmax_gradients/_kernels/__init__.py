@@ -15,8 +15,8 @@ from .._inputs import Array, Check, nothing_left_to_check
 from .._reductions import reduce_losses
 from . import accurate, divergence, losses, probabilities, two_softmaxes
 from .accurate import at_least_double, scaled_logits
-from .blocks import Batch, fill, row_slices
-from .exponentials import split
+from .blocks import Attempt, Batch, fill, row_slices
+from .exponentials import direct_terms, shifted_terms, split
 from .few import FEW, few_value_and_gradient
 
 # The largest T and 1/T that the kernels take.
@@ -349,24 +349,25 @@ def _compute(
     check: Check,
 ) -> None:
     """Fill the results, by the kernel where it can, and else by the slow function."""
-    shape = logits[0].shape
-    batch = Batch(
-        split(temperature),
-        tuple(_in_rows(array, shape) for array in logits),
-        tuple(_in_rows(array, shape) for array in others),
-        None if results.matrix is None else results.matrix.reshape(-1, shape[-1]),
-        None if results.by_row is None else results.by_row.reshape(-1),
-    )
-    left = np.arange(len(batch.logits[0]))
+    shape, char = logits[0].shape, logits[0].dtype.char
+    logits = tuple(_in_rows(array, shape) for array in logits)
+    others = tuple(_in_rows(array, shape) for array in others)
+    matrix = None if results.matrix is None else results.matrix.reshape(-1, shape[-1])
+    by_row = None if results.by_row is None else results.by_row.reshape(-1)
+    left = np.arange(len(logits[0]))
     if _is_usual(logits[0], temperature):
-        left = fill(kernel, batch, narrow=narrow)
+        attempts = (
+            Attempt(kernel, direct_terms, logits, others, char if narrow else "d"),
+            Attempt(kernel, shifted_terms, logits, others),
+        )
+        left = fill(attempts, Batch(split(temperature, char), matrix, by_row))
     if len(left):
         check()
-    places = [array for array in (batch.matrix, batch.by_row) if array is not None]
+    places = [array for array in (matrix, by_row) if array is not None]
     with np.errstate(all="ignore"):
         for block in row_slices(len(left), shape[-1]):
             chosen = left[block]
-            rows = (array[chosen] for array in (*batch.logits, *batch.others))
+            rows = (array[chosen] for array in (*logits, *others))
             for place, found in zip(places, slow(*rows), strict=True):
                 place[chosen] = found
 

@@ -1,43 +1,35 @@
 """e^(z/T) for a block of rows at any T, with as few passes over it as digits allow.
 
-An exponent s = z/T of size 4 is rounded by up to 2^-52, and so is e^s, relatively. That
-is what is allowed here: the *plain* exponential is taken of s up to 4, and of any s
-where T is a power of two, since then s is exact. Elsewhere the exponential is
-*compensated*. Let s be z/T with the last 14 of its 53 bits cleared, and T = T_h + T_l
-with T_h of 14 bits. Then
+An exponent s = z/T of size 30 is rounded by up to 2^-49, and so is e^s, relatively:
+sixteen times what a float can tell apart. Where T is a power of two, s is exact. Else
+let s be z/T rounded to a grid, the multiples of 2^-27, and T = T_h + T_l with T_h of 14
+bits. Then
 
     T e^(z/T) = e^s (T + r),    r = z - s T = (z - s T_h) - s T_l,
 
-up to e^s r^2 / (2 T), where |r/T| is below 2^-38 |s|. s T_h, of 39 + 14 bits, is exact,
-and so is its difference from z, which is near it; what the roundings after that change
-in r/T is far below the last digit of 1. The factor T cancels in every quotient.
+up to e^s r^2 / (2 T), where |r/T| is at most 2^-28. Below 2^12 s has 39 bits, so that
+s T_h is exact, and so is its difference from z, which is near it; what the roundings
+after that change in r/T is far below the last digit of 1. The factor T cancels in every
+quotient. For float32 the grid is 2^-11, T_h has 6 bits, and s is below 2^7.
 
 Rows whose exponentials leave the range of floats are *shifted*: a whole number is
-subtracted from s, which is then z/T rounded to a multiple of 2^-27. Both are below
-2^12, so that s T_h and the subtraction are exact, and |r/T| is at most 2^-28.
+subtracted from s, which leaves it on the grid.
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .._inputs import Array
-from .compensated import two_quotient
 from .sums import column, flat_index, row_sums
 
-# Up to here an exponent may be rounded. A float32's exponential is less accurate.
-PLAIN = {"f": 1.0, "d": 4.0}
+# How many bits T_h has, and what rounds to the grid when it is added and subtracted.
+HEAD_BITS = {"f": 6, "d": 14}
+TO_GRID = {"f": 1.5 * 2.0**12, "d": 1.5 * 2.0**25}
 
-# Where at most one in so many is larger, those few are corrected one by one.
-FEW_FAR = 150
-
-# How many bits T_h has, and s does without.
-HEAD_BITS = 14
-WITHOUT_LAST_BITS = np.int64(-(2**HEAD_BITS))
-
-# Adding and subtracting this rounds to a multiple of 2^-27.
-TO_GRID = 1.5 * 2.0**25
+# Blocks up to this size are looked at as a whole.
+SHORT_BLOCK = 1024
 
 # Where a shifted row has its largest exponent, and how far below it logits matter: a
 # quotient of e^-800 by 1 is no float. Rows with a larger exponent are not taken.
@@ -46,8 +38,9 @@ PEAK, DEPTH, FARTHEST = 340.0, 800.0, 3000.0
 # Rows whose largest exponent is outside are not worth an exponential without a shift.
 LOWEST, HIGHEST = -20.0, {"f": 30.0, "d": PEAK}
 
-# Every so many rows one is looked at first, to choose a way for the block.
-SAMPLED = 16
+# Of so many rows one is looked at first, to choose a way for the block, and where there
+# are fewer rows every so many columns.
+SAMPLED_ROWS, SAMPLED_COLUMNS = 16, 64
 
 Chosen = slice | Array
 
@@ -64,14 +57,18 @@ class Scratch:
     def __init__(self, size: int) -> None:
         self._size = size
         self._arrays: dict[str, Array] = {}
+        self._rooms: dict[tuple[Any, ...], Array] = {}
 
     def like(self, block: Array, name: str, dtype: str | None = None) -> Array:
         """Return room of the shape of `block`, and of its type unless one is given."""
-        array = self._arrays.get(name)
-        if array is None:
-            array = self._arrays[name] = np.empty(self._size)
-        room = array.view(dtype or block.dtype)[: block.size]
-        return room.reshape(block.shape)
+        key = name, block.shape, dtype or block.dtype.char
+        room = self._rooms.get(key)
+        if room is None:
+            if name not in self._arrays:
+                self._arrays[name] = np.empty(self._size)
+            array = self._arrays[name].view(key[2])
+            room = self._rooms[key] = array[: block.size].reshape(block.shape)
+        return room
 
 
 class Temperature(NamedTuple):
@@ -80,7 +77,7 @@ class Temperature(NamedTuple):
     value: float
     head: float
     rest: float
-    is_exact: bool  # T is a power of two
+    is_exact: bool  # z/T does not round, or by less than the results can show
 
 
 class Terms(NamedTuple):
@@ -93,7 +90,6 @@ class Terms(NamedTuple):
     least: float  # where a row adds up to less, digits may be lost
     scratch: Scratch
     is_shifted: bool = False
-    is_plain: bool = False  # z/T was rounded, and there are fewer digits to spare
 
     def chosen(self, rows: Chosen) -> "Terms":
         """Return the terms of some of the rows."""
@@ -140,19 +136,17 @@ class Terms(NamedTuple):
     def divide(self, divisors: Array) -> None:
         """Divide each row by a number, in place.
 
-        A quotient is rounded once, a product with the reciprocal twice but sooner.
+        A product with the reciprocal is rounded twice, a quotient once but later.
         """
         values = self.values
-        if not self.is_plain:
-            values *= column(1 / divisors, values)
-        else:
-            values /= column(divisors, values)
+        values *= column(1 / divisors, values)
 
 
-def split(temperature: float) -> Temperature:
-    """Return T and its parts."""
+def split(temperature: float, char: str) -> Temperature:
+    """Return T and its parts, for logits of the type of that character."""
     mantissa, exponent = math.frexp(temperature)
-    head = math.ldexp(round(math.ldexp(mantissa, HEAD_BITS)), exponent - HEAD_BITS)
+    bits = HEAD_BITS[char]
+    head = math.ldexp(round(math.ldexp(mantissa, bits)), exponent - bits)
     return Temperature(temperature, head, temperature - head, mantissa == 0.5)
 
 
@@ -161,29 +155,20 @@ def direct_terms(
 ) -> Terms | None:
     """Write the exponentials into `out`; None says that most rows need a shift."""
     value, char = temperature.value, out.dtype.char
-    sample = logits[::SAMPLED]
+    sample = _sample(logits)
     peaks = sample.max(axis=-1)
     outside = (peaks > HIGHEST[char] * value) | (peaks < LOWEST * value)
     if 2 * np.count_nonzero(outside) > len(peaks):
         return None
+    wide = in_type(logits, out.dtype, scratch)
     # e^s may be below the normal numbers, and is divided by the sum times T.
     least = 0.5 * max(1, 1 / value)
+    exponents = wide if value == 1 else np.multiply(wide, 1 / value, out=out)
+    if wide is not logits:  # float32 needs no more digits than z/T has in float64
+        temperature = temperature._replace(is_exact=True)
     if temperature.is_exact:
-        exponents = logits if value == 1 else np.multiply(logits, 1 / value, out=out)
         np.exp(exponents, out=out)
-        return Terms(logits, out, 0.0, temperature, least, scratch)
-    limit = PLAIN[char] * value
-    if len(_far(abs(sample), limit)) * FEW_FAR <= sample.size:
-        far = _far(np.abs(logits, out=out), limit)
-        if len(far) * FEW_FAR <= out.size and not (char == "f" and len(far)):
-            np.divide(logits, value, out=out)
-            np.exp(out, out=out)
-            if len(far):
-                _correct(out, logits, far, value)
-            return Terms(logits, out, 0.0, temperature, ALWAYS, scratch, is_plain=True)
-    if char == "f":
-        return None
-    np.multiply(logits, 1 / value, out=out)
+        return Terms(wide, out, 0.0, temperature, least, scratch)
     _compensated(logits, out, temperature, scratch, masked=sample.min() == -np.inf)
     return Terms(logits, out, math.log(value), temperature, least * value, scratch)
 
@@ -193,13 +178,9 @@ def shifted_terms(
 ) -> Terms:
     """Write the exponentials into `out`, in float64, the largest near e^340.
 
-    The exponentials of float32 need no more digits than z/T has in float64. Rows that
-    are too far away, or hold NaN or +inf, or -inf alone, become NaN.
+    Rows that are too far away, or hold NaN or +inf, or -inf alone, become NaN.
     """
-    wide, value = logits, temperature.value
-    if logits.dtype != out.dtype:
-        wide = scratch.like(out, "logits")
-        wide[...] = logits
+    wide, value = in_type(logits, out.dtype, scratch), temperature.value
     peaks = wide.max(axis=-1)
     shifts = np.rint(peaks / value)
     shifts[~(abs(shifts) <= FARTHEST)] = np.nan
@@ -217,18 +198,20 @@ def shifted_terms(
     return Terms(wide, out, log_factor, temperature, ALWAYS, scratch, True)
 
 
-def _far(sizes: Array, limit: float) -> Array:
-    """Return the flat indices of what is above the limit, but for masked classes."""
-    far = np.flatnonzero(sizes > limit)
-    return far[sizes.reshape(-1)[far] < np.inf]
+def _sample(block: Array) -> Array:
+    """Return some rows of the block or, if it has few, some columns."""
+    if len(block) >= SAMPLED_ROWS:
+        return block[::SAMPLED_ROWS]
+    return block[:, :: SAMPLED_COLUMNS if block.size > SHORT_BLOCK else 1]
 
 
-def _correct(
-    exponentials: Array, logits: Array, far: Array, temperature: float
-) -> None:
-    """Correct a few exponentials of rounded s = z/T: e^(s + d) is e^s (1 + d)."""
-    _, error = two_quotient(logits.reshape(-1)[far], temperature)
-    exponentials.reshape(-1)[far] *= 1 + error
+def in_type(array: Array, dtype: np.dtype[Any], scratch: Scratch) -> Array:
+    """Return logits, weights or a vector in the type, and labels as they are."""
+    if array.dtype.kind != "f" or array.dtype == dtype:
+        return array
+    room = scratch.like(array, f"as {dtype.char}", dtype.char)
+    room[...] = array
+    return room
 
 
 def _compensated(
@@ -241,12 +224,9 @@ def _compensated(
     masked: bool = False,
 ) -> None:
     """Turn the exponents z/T into T e^(z/T - shift), in place, where T rounds z/T."""
-    if shifts is None:
-        bits = exponents.view(np.int64)
-        bits &= WITHOUT_LAST_BITS
-    else:
-        exponents += TO_GRID
-        exponents -= TO_GRID
+    to_grid = TO_GRID[exponents.dtype.char]
+    exponents += to_grid
+    exponents -= to_grid
     rest = scratch.like(exponents, "rest")
     np.multiply(exponents, temperature.head, out=rest)
     np.subtract(logits, rest, out=rest)

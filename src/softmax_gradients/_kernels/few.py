@@ -10,10 +10,13 @@ from typing import Any
 import numpy as np
 
 from .._inputs import Array
-from .exponentials import HIGHEST, PLAIN
+from .exponentials import HIGHEST
 
 # Up to here plain Python is faster than the calls of NumPy.
 FEW = 128
+
+# Up to here the exponent z/T may be rounded: e^(z/T) is off by 2^-52 at most.
+PLAIN = 4.0
 
 # All is computed in float64 and rounded to float32 where the logits are float32. A
 # quotient of numbers above this neither overflows nor loses digits.
@@ -31,7 +34,7 @@ def few_value_and_gradient(
     exponents z/T that would have to be compensated.
     """
     classes = logits.shape[-1]
-    limit = PLAIN["d"]
+    limit = PLAIN
     if math.frexp(temperature)[0] == 0.5:  # a power of two: z/T does not round
         limit = HIGHEST["d"]
     highest = limit * temperature
