@@ -13,10 +13,10 @@ import numpy as np
 
 from .._inputs import Array, Check, nothing_left_to_check
 from .._reductions import reduce_losses
-from . import accurate, divergence, losses, probabilities, two_softmaxes
+from . import accurate, divergence, gaps, losses, probabilities, two_softmaxes
 from .accurate import at_least_double, scaled_logits
-from .blocks import Attempt, Batch, fill, row_slices
-from .exponentials import direct_terms, shifted_terms, split
+from .blocks import LONG_ROW, Attempt, Batch, fill, row_slices
+from .exponentials import direct_terms, no_terms, shifted_terms, split
 from .few import FEW, few_value_and_gradient
 
 # The largest T and 1/T that the kernels take.
@@ -74,8 +74,17 @@ def log_softmax(
         return (accurate.log_probabilities(scaled_logits(some, temperature)),)
 
     log_probs = np.empty(logits.shape, logits.dtype)
-    kernel = probabilities.log_softmax
-    _compute(kernel, slow, temperature, Results(log_probs), (logits,), check=check)
+    kernel, results = probabilities.log_softmax, Results(log_probs)
+    _compute(
+        kernel,
+        slow,
+        temperature,
+        results,
+        (logits,),
+        narrow=True,
+        first=gaps.log_softmax,
+        check=check,
+    )
     return log_probs
 
 
@@ -134,7 +143,17 @@ def cross_entropy(
     targets = _usable(targets, logits, check)
     kernel = _loss_kernel(targets, logits)(gradient=False)
     results, given = Results(by_row=rows), ((logits,), (targets,))
-    _compute(kernel, slow, temperature, results, *given, narrow=True, check=check)
+    first = gaps.label_losses if targets.ndim < logits.ndim else None
+    _compute(
+        kernel,
+        slow,
+        temperature,
+        results,
+        *given,
+        narrow=True,
+        first=first,
+        check=check,
+    )
     return rows
 
 
@@ -346,9 +365,13 @@ def _compute(
     others: tuple[Array, ...] = (),
     *,
     narrow: bool = False,
+    first: Callable[..., Array] | None = None,
     check: Check,
 ) -> None:
-    """Fill the results, by the kernel where it can, and else by the slow function."""
+    """Fill the results, by the kernel where it can, and else by the slow function.
+
+    Where z/T rounds the kernel that is `first` spares the correction in long rows.
+    """
     shape, char = logits[0].shape, logits[0].dtype.char
     logits = tuple(_in_rows(array, shape) for array in logits)
     others = tuple(_in_rows(array, shape) for array in others)
@@ -356,11 +379,15 @@ def _compute(
     by_row = None if results.by_row is None else results.by_row.reshape(-1)
     left = np.arange(len(logits[0]))
     if _is_usual(logits[0], temperature):
-        attempts = (
-            Attempt(kernel, direct_terms, logits, others, char if narrow else "d"),
+        parts, usual = split(temperature, char), char if narrow else "d"
+        attempts = [
+            Attempt(kernel, direct_terms, logits, others, usual),
             Attempt(kernel, shifted_terms, logits, others),
-        )
-        left = fill(attempts, Batch(split(temperature, char), matrix, by_row))
+        ]
+        if first is not None and shape[-1] >= LONG_ROW and not parts.is_exact:
+            optional = Attempt(first, no_terms, logits, others, usual, is_optional=True)
+            attempts.insert(0, optional)
+        left = fill(attempts, Batch(parts, matrix, by_row))
     if len(left):
         check()
     places = [array for array in (matrix, by_row) if array is not None]

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .._inputs import Array
-from .exponentials import Chosen, Scratch, Temperature, Terms, in_type
+from .exponentials import SAMPLED_ROWS, Chosen, Scratch, Temperature, Terms, in_type
 
 # Half a megabyte of float64: a block and its temporary arrays stay in the cache.
 BLOCK = 2**16
@@ -39,12 +39,14 @@ class Attempt(NamedTuple):
     logits: tuple[Array, ...]
     others: tuple[Array, ...] = ()
     char: str = "d"  # the type that is computed in
+    is_optional: bool = False  # what it cannot do, another attempt can, more slowly
 
 
 def fill(attempts: Sequence[Attempt], batch: Batch) -> Array:
     """Fill the batch's results, and return the indices of the rows that are left.
 
-    Rows that did not come out right are left for the next attempt.
+    Rows that did not come out right are left for the next attempt. One that is optional
+    ends where it helps with less than half of a block, and is tried on a few rows.
     """
     shape = attempts[0].logits[0].shape
     waiting: list[Chosen] = [*row_slices(*shape)]
@@ -57,15 +59,39 @@ def fill(attempts: Sequence[Attempt], batch: Batch) -> Array:
         scratch = [Scratch(size), Scratch(size)]
         for attempt in attempts:
             failed: list[Chosen] = []
+            helps = True
+            if attempt.is_optional:
+                some = everyone[waiting[0]][::SAMPLED_ROWS] if waiting else everyone
+                if len(some) > 1:
+                    helps = _is_most(_run(attempt, batch, some, scratch))
             for rows in waiting:
+                if not helps:
+                    failed.append(rows)
+                    continue
                 good = _run(attempt, batch, rows, scratch)
+                helps = not attempt.is_optional or _is_most(good)
                 if not good.any():
                     failed.append(rows)
                 elif not good.all():
                     failed.append(everyone[rows][~good])
-            waiting = failed
+            waiting = _joined(failed, shape[1])
     left = [everyone[rows] for rows in waiting]
     return np.concatenate(left) if left else np.empty(0, np.intp)
+
+
+def _joined(parts: list[Chosen], classes: int) -> list[Chosen]:
+    """Return the parts, with those that are indices of rows joined to blocks."""
+    whole = [part for part in parts if isinstance(part, slice)]
+    loose = [part for part in parts if not isinstance(part, slice)]
+    if not loose:
+        return [*whole]
+    rows = np.concatenate(loose)
+    return [*whole, *(rows[block] for block in row_slices(len(rows), classes))]
+
+
+def _is_most(good: Array) -> bool:
+    """Say whether it is at least half of them."""
+    return bool(2 * np.count_nonzero(good) >= len(good))
 
 
 def row_slices(count: int, classes: int) -> list[slice]:

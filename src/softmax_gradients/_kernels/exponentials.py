@@ -173,6 +173,14 @@ def direct_terms(
     return Terms(logits, out, math.log(value), temperature, least * value, scratch)
 
 
+def no_terms(
+    logits: Array, temperature: Temperature, out: Array, scratch: Scratch
+) -> Terms:
+    """Return room for values, for a kernel that takes exponentials of its own."""
+    wide = in_type(logits, out.dtype, scratch)
+    return Terms(wide, out, 0.0, temperature, 0.0, scratch)
+
+
 def shifted_terms(
     logits: Array, temperature: Temperature, out: Array, scratch: Scratch
 ) -> Terms:

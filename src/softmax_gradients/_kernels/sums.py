@@ -25,6 +25,11 @@ def row_products(left: Array, right: Array, room: Array) -> Array:
     return row_sums(np.multiply(left, right, out=room))
 
 
+def row_dots(left: Array, right: Array) -> Array:
+    """Return the inner products of the rows to a few digits less, in one pass."""
+    return np.vecdot(left, right).astype(np.float64, copy=False)
+
+
 def any_in_row(condition: Array) -> Array:
     """Say of each row whether the condition holds anywhere in it."""
     if condition.shape[-1] <= SHORT_ROW:

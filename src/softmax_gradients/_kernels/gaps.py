@@ -1,0 +1,67 @@
+"""Logarithms of probabilities from the gaps to the largest logit, for a block of rows.
+
+Where z/T rounds, e^(z/T) takes five passes more, or seven (`exponentials`). With k the
+class of the largest logit, the logarithms
+
+    log q_j = g_j - log(1 + R),   g_j = (z_j - z_k)/T,   R = sum_{j != k} e^(g_j)
+
+need the gaps g themselves, and can often do with e^g as it is found. It is rounded
+three times, by at most eps/2 of it. With D the mean gap,
+
+    D = sum_j q_j |g_j|,   log(1 + R) is off by at most 3/2 eps D,
+
+and by a third of it or less in a long row, where the roundings are of either sign. Only
+where D is large beside the logarithm, and one class has nearly all the weight, are
+digits lost. Such rows are left for the compensated exponentials. The entropy of q is
+D + log(1 + R) and at most log C: where log(1 + R) is large, D need not be added up.
+"""
+
+import math
+
+import numpy as np
+
+from .._inputs import Array
+from .exponentials import Terms
+from .losses import MASKED
+from .sums import column, flat_index, row_dots, row_sums
+
+# How many times as large as log(1 + R) D may be.
+LARGEST_MEAN_GAP = 2.0
+
+# Below this size the difference of any float and a row's largest does not overflow.
+HIGHEST_PEAK = {"f": 1e30, "d": 1e290}
+
+
+def log_softmax(terms: Terms) -> Array:
+    """Write log q in the place of the exponentials."""
+    gaps, log_totals, good = _add_up(terms)
+    gaps -= column(log_totals, gaps)
+    return good
+
+
+def label_losses(terms: Terms, labels: Array, losses: Array) -> Array:
+    """Write -log q_y for the class index y of each row."""
+    gaps, log_totals, good = _add_up(terms)
+    np.subtract(log_totals, gaps.reshape(-1)[flat_index(labels, gaps)], out=losses)
+    return good
+
+
+def _add_up(terms: Terms) -> tuple[Array, Array, Array]:
+    """Return the gaps, log(1 + R), and which rows come out right."""
+    logits, gaps = terms.logits, terms.values
+    largest = flat_index(logits.argmax(axis=-1), gaps)
+    peaks = logits.reshape(-1)[largest]
+    np.subtract(logits, column(peaks, gaps), out=gaps)
+    gaps *= 1 / terms.temperature.value
+    exponentials = np.exp(gaps, out=terms.scratch.like(gaps, "exponentials of gaps"))
+    exponentials.reshape(-1)[largest] = 0
+    others = row_sums(exponentials)
+    log_totals = np.log1p(others)
+    good = (1 + LARGEST_MEAN_GAP) * log_totals >= math.log(gaps.shape[-1])
+    if not good.all():
+        weighted = row_dots(exponentials, gaps)
+        if np.isnan(weighted).any():  # a masked class is 0 * -inf
+            finite = np.maximum(gaps, MASKED, out=terms.scratch.like(gaps, "finite"))
+            weighted = row_dots(exponentials, finite)
+        good = -weighted <= LARGEST_MEAN_GAP * (1 + others) * log_totals
+    return gaps, log_totals, good & (abs(peaks) < HIGHEST_PEAK[gaps.dtype.char])
