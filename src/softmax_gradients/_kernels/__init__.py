@@ -6,6 +6,7 @@ complex numbers, extended precision, T or logits near the ends of the floats' ra
 goes to slower functions (`accurate`, `two_softmaxes`).
 """
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -16,8 +17,9 @@ from .._reductions import reduce_losses
 from . import accurate, divergence, gaps, losses, probabilities, two_softmaxes
 from .accurate import at_least_double, scaled_logits
 from .blocks import LONG_ROW, Attempt, Batch, fill, row_slices
-from .exponentials import direct_terms, no_terms, shifted_terms, split
+from .exponentials import direct, shifted, split, untaken
 from .few import FEW, few_value_and_gradient
+from .tilted import TiltedTeacher
 
 # The largest T and 1/T that the kernels take.
 EXTREME_TEMPERATURE = 2.0**20
@@ -75,15 +77,10 @@ def log_softmax(
 
     log_probs = np.empty(logits.shape, logits.dtype)
     kernel, results = probabilities.log_softmax, Results(log_probs)
+    first = _from_gaps(gaps.log_softmax, temperature, logits)
+    given = ((logits,), ())
     _compute(
-        kernel,
-        slow,
-        temperature,
-        results,
-        (logits,),
-        narrow=True,
-        first=gaps.log_softmax,
-        check=check,
+        kernel, slow, temperature, results, *given, first, narrow=True, check=check
     )
     return log_probs
 
@@ -143,16 +140,11 @@ def cross_entropy(
     targets = _usable(targets, logits, check)
     kernel = _loss_kernel(targets, logits)(gradient=False)
     results, given = Results(by_row=rows), ((logits,), (targets,))
-    first = gaps.label_losses if targets.ndim < logits.ndim else None
+    first = None
+    if targets.ndim < logits.ndim:
+        first = _from_gaps(gaps.label_losses, temperature, logits, targets)
     _compute(
-        kernel,
-        slow,
-        temperature,
-        results,
-        *given,
-        narrow=True,
-        first=first,
-        check=check,
+        kernel, slow, temperature, results, *given, first, narrow=True, check=check
     )
     return rows
 
@@ -350,10 +342,26 @@ def _compare(
             found.append(two_softmaxes.divergences(pair, factor))
         return tuple(found)
 
-    kernel = divergence.Divergence(
-        factor * factor, scale.as_number(), gradient=results.matrix is not None
+    numbers, gradient = (factor * factor, scale.as_number()), results.matrix is not None
+    kernel = divergence.Divergence(*numbers, gradient=gradient)
+    tilted = TiltedTeacher(*numbers, gradient=gradient)
+    arrays = _in_rows(teacher, logits.shape), _in_rows(logits, logits.shape)
+    first = Attempt(tilted, (direct, untaken), arrays, is_optional=True)
+    given = ((logits, teacher), ())
+    _compute(kernel, slow, temperature, results, *given, first, check=check)
+
+
+def _from_gaps(
+    kernel: Callable[..., Array], temperature: float, logits: Array, *others: Array
+) -> Attempt | None:
+    """Return the attempt without compensated exponentials, where that is sooner."""
+    if math.frexp(temperature)[0] == 0.5 or logits.shape[-1] < LONG_ROW:
+        return None
+    arrays = [_in_rows(array, logits.shape) for array in (logits, *others)]
+    char = logits.dtype.char
+    return Attempt(
+        kernel, [untaken], tuple(arrays[:1]), tuple(arrays[1:]), char, is_optional=True
     )
-    _compute(kernel, slow, temperature, results, (logits, teacher), check=check)
 
 
 def _compute(
@@ -363,14 +371,14 @@ def _compute(
     results: Results,
     logits: tuple[Array, ...],
     others: tuple[Array, ...] = (),
+    first: Attempt | None = None,
     *,
     narrow: bool = False,
-    first: Callable[..., Array] | None = None,
     check: Check,
 ) -> None:
     """Fill the results, by the kernel where it can, and else by the slow function.
 
-    Where z/T rounds the kernel that is `first` spares the correction in long rows.
+    Where a sooner attempt is made `first`, the kernel does what that leaves.
     """
     shape, char = logits[0].shape, logits[0].dtype.char
     logits = tuple(_in_rows(array, shape) for array in logits)
@@ -379,20 +387,19 @@ def _compute(
     by_row = None if results.by_row is None else results.by_row.reshape(-1)
     left = np.arange(len(logits[0]))
     if _is_usual(logits[0], temperature):
-        parts, usual = split(temperature, char), char if narrow else "d"
+        usual = char if narrow else "d"
         attempts = [
-            Attempt(kernel, direct_terms, logits, others, usual),
-            Attempt(kernel, shifted_terms, logits, others),
+            Attempt(kernel, [way] * len(logits), logits, others, dtype)
+            for way, dtype in ((direct, usual), (shifted, "d"))
         ]
-        if first is not None and shape[-1] >= LONG_ROW and not parts.is_exact:
-            optional = Attempt(first, no_terms, logits, others, usual, is_optional=True)
-            attempts.insert(0, optional)
-        left = fill(attempts, Batch(parts, matrix, by_row))
+        if first is not None:
+            attempts.insert(0, first)
+        left = fill(attempts, Batch(split(temperature, char), matrix, by_row))
     if len(left):
         check()
     places = [array for array in (matrix, by_row) if array is not None]
     with np.errstate(all="ignore"):
-        for block in row_slices(len(left), shape[-1]):
+        for block in row_slices(len(left), 8 * shape[-1]):
             chosen = left[block]
             rows = (array[chosen] for array in (*logits, *others))
             for place, found in zip(places, slow(*rows), strict=True):

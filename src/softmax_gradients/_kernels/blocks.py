@@ -6,16 +6,19 @@ from typing import NamedTuple
 import numpy as np
 
 from .._inputs import Array
-from .exponentials import SAMPLED_ROWS, Chosen, Scratch, Temperature, Terms, in_type
+from .exponentials import Chosen, Maker, Scratch, Temperature, Terms, in_type
 
-# Half a megabyte of float64: a block and its temporary arrays stay in the cache.
-BLOCK = 2**16
+# A block of half a megabyte and its temporary arrays stay in the cache.
+BLOCK_BYTES = 2**19
 
 # NumPy's default buffer holds 8192 entries. An operand with one entry a row, as in
 # matrix * column, is then copied out to the length of the row before it is used; rows
 # longer than the buffer are multiplied by the one number.
 SHORT_BUFFER = 128
 LONG_ROW = 128
+
+# Of so many rows one is tried.
+TRIED = 16
 
 
 class Batch(NamedTuple):
@@ -29,13 +32,14 @@ class Batch(NamedTuple):
 class Attempt(NamedTuple):
     """A kernel, and what it is called with.
 
-    That is the terms of each of the `logits`, the `others`, and the batch's `by_row`
-    unless that is None, for some rows. It leaves its result of shape (N, C) in the
-    place of the first exponentials, and returns which rows came out right.
+    That is the terms of each of the `logits`, made in the way that belongs to it, the
+    `others`, and the batch's `by_row` unless that is None, for some rows. It leaves its
+    result of shape (N, C) in the place of the first exponentials, and returns which
+    rows came out right.
     """
 
     kernel: Callable[..., Array]
-    exponentials: Callable[[Array, Temperature, Array, Scratch], Terms | None]
+    ways: Sequence[Callable[[Array, Temperature, str], Maker | None]]
     logits: tuple[Array, ...]
     others: tuple[Array, ...] = ()
     char: str = "d"  # the type that is computed in
@@ -45,48 +49,82 @@ class Attempt(NamedTuple):
 def fill(attempts: Sequence[Attempt], batch: Batch) -> Array:
     """Fill the batch's results, and return the indices of the rows that are left.
 
-    Rows that did not come out right are left for the next attempt. One that is optional
-    ends where it helps with less than half of a block, and is tried on a few rows.
+    Rows that did not come out right are left for the next attempt. An optional one ends
+    where it helps with less than half of a block, and is tried on a few rows first
+    where there are several blocks.
     """
-    shape = attempts[0].logits[0].shape
-    waiting: list[Chosen] = [*row_slices(*shape)]
-    everyone = np.arange(shape[0])
+    count, classes = attempts[0].logits[0].shape
+    waiting: list[Chosen] = [slice(0, count)] if count else []
     # errstate also restores the size of the buffer, whatever happens in here.
     with np.errstate(all="ignore"):
-        if shape[1] >= LONG_ROW:
+        if classes >= LONG_ROW:
             np.setbufsize(SHORT_BUFFER)
-        size = max((everyone[rows].size for rows in waiting[:1]), default=0) * shape[1]
+        size = max(min(BLOCK_BYTES, 8 * count * classes), 8 * classes)
         scratch = [Scratch(size), Scratch(size)]
         for attempt in attempts:
-            failed: list[Chosen] = []
-            helps = True
-            if attempt.is_optional:
-                some = everyone[waiting[0]][::SAMPLED_ROWS] if waiting else everyone
-                if len(some) > 1:
-                    helps = _is_most(_run(attempt, batch, some, scratch))
-            for rows in waiting:
-                if not helps:
-                    failed.append(rows)
-                    continue
-                good = _run(attempt, batch, rows, scratch)
-                helps = not attempt.is_optional or _is_most(good)
-                if not good.any():
-                    failed.append(rows)
-                elif not good.all():
-                    failed.append(everyone[rows][~good])
-            waiting = _joined(failed, shape[1])
-    left = [everyone[rows] for rows in waiting]
+            if not waiting:
+                break
+            found = (
+                make(array, batch.temperature, attempt.char)
+                for make, array in zip(attempt.ways, attempt.logits, strict=True)
+            )
+            makers = [maker for maker in found if maker is not None]
+            if len(makers) == len(attempt.logits):
+                waiting = _run_all(attempt, makers, batch, waiting, scratch)
+    left = [_indices(rows) for rows in waiting]
     return np.concatenate(left) if left else np.empty(0, np.intp)
 
 
-def _joined(parts: list[Chosen], classes: int) -> list[Chosen]:
-    """Return the parts, with those that are indices of rows joined to blocks."""
-    whole = [part for part in parts if isinstance(part, slice)]
-    loose = [part for part in parts if not isinstance(part, slice)]
-    if not loose:
-        return [*whole]
-    rows = np.concatenate(loose)
-    return [*whole, *(rows[block] for block in row_slices(len(rows), classes))]
+def _run_all(
+    attempt: Attempt,
+    makers: Sequence[Maker],
+    batch: Batch,
+    waiting: Sequence[Chosen],
+    scratch: Sequence[Scratch],
+) -> list[Chosen]:
+    """Run the kernel on all rows that are waiting, and return those that are left."""
+    classes = attempt.logits[0].shape[1]
+    blocks = _blocks(waiting, classes * np.dtype(attempt.char).itemsize)
+    failed: list[Chosen] = []
+    helps = True
+    if attempt.is_optional and len(blocks) > 1:
+        few = _indices(blocks[0])[::TRIED]
+        helps = len(few) == 1 or _is_most(_run(attempt, makers, batch, few, scratch))
+    for rows in blocks:
+        if not helps:
+            failed.append(rows)
+            continue
+        good = _run(attempt, makers, batch, rows, scratch)
+        helps = not attempt.is_optional or _is_most(good)
+        found = np.count_nonzero(good)
+        if found == 0:
+            failed.append(rows)
+        elif found < len(good):
+            failed.append(_indices(rows)[~good])
+    return failed
+
+
+def _blocks(parts: Sequence[Chosen], row_bytes: int) -> list[Chosen]:
+    """Return the rows of all parts in blocks; those given by their indices are joined.
+
+    Slices stay slices, which can be read and written without a copy.
+    """
+    blocks: list[Chosen] = []
+    loose: list[Array] = []
+    for part in parts:
+        if isinstance(part, slice):
+            blocks += row_slices(part.stop - part.start, row_bytes, part.start)
+        else:
+            loose.append(part)
+    if loose:
+        rows = np.concatenate(loose)
+        blocks += [rows[block] for block in row_slices(len(rows), row_bytes)]
+    return blocks
+
+
+def _indices(rows: Chosen) -> Array:
+    """Return the indices of the rows."""
+    return np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
 
 
 def _is_most(good: Array) -> bool:
@@ -94,14 +132,18 @@ def _is_most(good: Array) -> bool:
     return bool(2 * np.count_nonzero(good) >= len(good))
 
 
-def row_slices(count: int, classes: int) -> list[slice]:
-    """Return slices that cut `count` rows into blocks."""
-    step = max(1, BLOCK // classes)
-    return [slice(start, start + step) for start in range(0, count, step)]
+def row_slices(count: int, row_bytes: int, start: int = 0) -> list[slice]:
+    """Return slices that cut `count` rows, from `start` on, into blocks."""
+    step, stop = max(1, BLOCK_BYTES // row_bytes), start + count
+    return [slice(at, min(at + step, stop)) for at in range(start, stop, step)]
 
 
 def _run(
-    attempt: Attempt, batch: Batch, chosen: Chosen, scratch: list[Scratch]
+    attempt: Attempt,
+    makers: Sequence[Maker],
+    batch: Batch,
+    chosen: Chosen,
+    scratch: Sequence[Scratch],
 ) -> Array:
     """Run the kernel on the chosen rows, and return which of them came out right."""
     matrix, by_row, dtype = batch.matrix, batch.by_row, np.dtype(attempt.char)
@@ -109,15 +151,12 @@ def _run(
     if matrix is not None and isinstance(chosen, slice) and matrix.dtype == dtype:
         target = matrix[chosen]
     terms: list[Terms] = []
-    for logits, own in zip(attempt.logits, scratch, strict=False):
+    for make, logits, own in zip(makers, attempt.logits, scratch, strict=False):
         some = logits[chosen]
         out = own.like(some, "exponentials", dtype.char)
         if target is not None and not terms:
             out = target
-        found = attempt.exponentials(some, batch.temperature, out, own)
-        if found is None:
-            return np.zeros(len(some), bool)
-        terms.append(found)
+        terms.append(make(some, out, own))
     values = terms[0].values
     others = [in_type(array[chosen], dtype, scratch[1]) for array in attempt.others]
     rows = [] if by_row is None else [by_row[chosen]]

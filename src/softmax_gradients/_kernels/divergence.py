@@ -204,7 +204,7 @@ def _compare(student: Terms, teacher: Terms) -> tuple[Array, Pair]:
     rows = np.flatnonzero(rough)
     if len(rows):
         x = _refined(q[rows], p[rows], log_ratio[rows], z[rows], v[rows], temperature)
-        some, _ = _with_differences(q[rows], p[rows], x, Scratch(x.size))
+        some, _ = _with_differences(q[rows], p[rows], x, Scratch(x.nbytes))
         pair.difference[rows], log_ratio[rows] = some.difference, x
         divergences[rows] = some.divergences
     good = student.are_good(student_sums) & teacher.are_good(teacher_sums)

@@ -17,6 +17,8 @@ subtracted from s, which leaves it on the grid.
 """
 
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,6 +29,16 @@ from .sums import column, flat_index, row_sums
 # How many bits T_h has, and what rounds to the grid when it is added and subtracted.
 HEAD_BITS = {"f": 6, "d": 14}
 TO_GRID = {"f": 1.5 * 2.0**12, "d": 1.5 * 2.0**25}
+
+# About so many rows and columns are looked at first, to choose a way for the batch.
+SAMPLED_ROWS, SAMPLED_COLUMNS = 64, 1024
+
+# Where a shifted row has its largest exponent, and how far below it logits matter: a
+# quotient of e^-800 by 1 is no float. Rows with a larger exponent are not taken.
+PEAK, DEPTH, FARTHEST = 340.0, 800.0, 3000.0
+
+# Rows whose largest exponent is outside are not worth an exponential without a shift.
+LOWEST, HIGHEST = -20.0, {"f": 30.0, "d": PEAK}
 
 # Blocks up to this size are looked at as a whole.
 SHORT_BLOCK = 1024
@@ -55,7 +67,7 @@ class Scratch:
     """
 
     def __init__(self, size: int) -> None:
-        self._size = size
+        self._bytes = size
         self._arrays: dict[str, Array] = {}
         self._rooms: dict[tuple[Any, ...], Array] = {}
 
@@ -65,7 +77,7 @@ class Scratch:
         room = self._rooms.get(key)
         if room is None:
             if name not in self._arrays:
-                self._arrays[name] = np.empty(self._size)
+                self._arrays[name] = np.empty(self._bytes, np.uint8)
             array = self._arrays[name].view(key[2])
             room = self._rooms[key] = array[: block.size].reshape(block.shape)
         return room
@@ -90,6 +102,7 @@ class Terms(NamedTuple):
     least: float  # where a row adds up to less, digits may be lost
     scratch: Scratch
     is_shifted: bool = False
+    has_masks: bool = False  # some logits are -inf, as far as was looked
 
     def chosen(self, rows: Chosen) -> "Terms":
         """Return the terms of some of the rows."""
@@ -98,7 +111,7 @@ class Terms(NamedTuple):
             log_factor = log_factor[rows]
         values, scratch = self.values[rows], self.scratch
         if values.base is None:  # others may still be in use
-            scratch = Scratch(values.size)
+            scratch = Scratch(values.nbytes)
         return self._replace(
             logits=self.logits[rows],
             values=values,
@@ -150,39 +163,78 @@ def split(temperature: float, char: str) -> Temperature:
     return Temperature(temperature, head, temperature - head, mantissa == 0.5)
 
 
-def direct_terms(
-    logits: Array, temperature: Temperature, out: Array, scratch: Scratch
-) -> Terms | None:
-    """Write the exponentials into `out`; None says that most rows need a shift."""
-    value, char = temperature.value, out.dtype.char
-    sample = _sample(logits)
-    peaks = sample.max(axis=-1)
+# What writes the exponentials of a block into an array.
+Maker = Callable[[Array, Array, Scratch], Terms]
+
+
+def direct(logits: Array, temperature: Temperature, char: str) -> Maker | None:
+    """Return what makes terms of some of the rows; None says that most need a shift."""
+    some, value = sample(logits), temperature.value
+    peaks = some.max(axis=-1)
     outside = (peaks > HIGHEST[char] * value) | (peaks < LOWEST * value)
     if 2 * np.count_nonzero(outside) > len(peaks):
         return None
-    wide = in_type(logits, out.dtype, scratch)
-    # e^s may be below the normal numbers, and is divided by the sum times T.
-    least = 0.5 * max(1, 1 / value)
-    exponents = wide if value == 1 else np.multiply(wide, 1 / value, out=out)
-    if wide is not logits:  # float32 needs no more digits than z/T has in float64
+    if logits.dtype.char != char:  # float32 needs no more digits than z/T in float64
         temperature = temperature._replace(is_exact=True)
+    has_masks = bool(some.min() == -np.inf)
+    return partial(_direct_terms, temperature, has_masks=has_masks)
+
+
+def shifted(logits: Array, temperature: Temperature, char: str) -> Maker:
+    """Return what makes terms of some of the rows, in float64, with a shift."""
+    return partial(_shifted_terms, temperature)
+
+
+def untaken(logits: Array, temperature: Temperature, char: str) -> Maker:
+    """Return what makes room for a kernel that takes exponentials of its own."""
+    has_masks = bool(sample(logits).min() == -np.inf)
+    return partial(_no_terms, temperature, has_masks=has_masks)
+
+
+def sample(logits: Array) -> Array:
+    """Return some entries of some of the rows."""
+    rows, columns = logits.shape
+    return logits[:: rows // SAMPLED_ROWS + 1, :: columns // SAMPLED_COLUMNS + 1]
+
+
+def _direct_terms(
+    temperature: Temperature,
+    logits: Array,
+    out: Array,
+    scratch: Scratch,
+    *,
+    has_masks: bool,
+) -> Terms:
+    """Write the exponentials into `out`."""
+    wide, value = in_type(logits, out.dtype, scratch), temperature.value
+    # e^s may be below the normal numbers, and is divided by the sum times T.
+    least, log_factor = 0.5 * max(1, 1 / value), 0.0
+    exponents = wide if value == 1 else np.multiply(wide, 1 / value, out=out)
     if temperature.is_exact:
         np.exp(exponents, out=out)
-        return Terms(wide, out, 0.0, temperature, least, scratch)
-    _compensated(logits, out, temperature, scratch, masked=sample.min() == -np.inf)
-    return Terms(logits, out, math.log(value), temperature, least * value, scratch)
+    else:
+        _compensated(wide, out, temperature, scratch, has_masks=has_masks)
+        least, log_factor = least * value, math.log(value)
+    return Terms(
+        wide, out, log_factor, temperature, least, scratch, has_masks=has_masks
+    )
 
 
-def no_terms(
-    logits: Array, temperature: Temperature, out: Array, scratch: Scratch
+def _no_terms(
+    temperature: Temperature,
+    logits: Array,
+    out: Array,
+    scratch: Scratch,
+    *,
+    has_masks: bool,
 ) -> Terms:
-    """Return room for values, for a kernel that takes exponentials of its own."""
+    """Return the logits in the type of `out`, and that."""
     wide = in_type(logits, out.dtype, scratch)
-    return Terms(wide, out, 0.0, temperature, 0.0, scratch)
+    return Terms(wide, out, 0.0, temperature, 0.0, scratch, has_masks=has_masks)
 
 
-def shifted_terms(
-    logits: Array, temperature: Temperature, out: Array, scratch: Scratch
+def _shifted_terms(
+    temperature: Temperature, logits: Array, out: Array, scratch: Scratch
 ) -> Terms:
     """Write the exponentials into `out`, in float64, the largest near e^340.
 
@@ -206,13 +258,6 @@ def shifted_terms(
     return Terms(wide, out, log_factor, temperature, ALWAYS, scratch, True)
 
 
-def _sample(block: Array) -> Array:
-    """Return some rows of the block or, if it has few, some columns."""
-    if len(block) >= SAMPLED_ROWS:
-        return block[::SAMPLED_ROWS]
-    return block[:, :: SAMPLED_COLUMNS if block.size > SHORT_BLOCK else 1]
-
-
 def in_type(array: Array, dtype: np.dtype[Any], scratch: Scratch) -> Array:
     """Return logits, weights or a vector in the type, and labels as they are."""
     if array.dtype.kind != "f" or array.dtype == dtype:
@@ -229,7 +274,7 @@ def _compensated(
     scratch: Scratch,
     shifts: Array | None = None,
     *,
-    masked: bool = False,
+    has_masks: bool = False,
 ) -> None:
     """Turn the exponents z/T into T e^(z/T - shift), in place, where T rounds z/T."""
     to_grid = TO_GRID[exponents.dtype.char]
@@ -242,7 +287,7 @@ def _compensated(
         product = scratch.like(exponents, "product")
         rest -= np.multiply(exponents, temperature.rest, out=product)
     rest += temperature.value
-    if masked:  # -inf - -inf, beside an exponential of 0
+    if has_masks:  # -inf - -inf, beside an exponential of 0
         np.fmax(rest, 0, out=rest)
     if shifts is not None:
         exponents -= column(shifts, exponents)

@@ -59,9 +59,10 @@ def _add_up(terms: Terms) -> tuple[Array, Array, Array]:
     log_totals = np.log1p(others)
     good = (1 + LARGEST_MEAN_GAP) * log_totals >= math.log(gaps.shape[-1])
     if not good.all():
-        weighted = row_dots(exponentials, gaps)
+        room = terms.scratch.like(gaps, "products")
+        weighted = row_dots(exponentials, gaps, room)
         if np.isnan(weighted).any():  # a masked class is 0 * -inf
             finite = np.maximum(gaps, MASKED, out=terms.scratch.like(gaps, "finite"))
-            weighted = row_dots(exponentials, finite)
+            weighted = row_dots(exponentials, finite, room)
         good = -weighted <= LARGEST_MEAN_GAP * (1 + others) * log_totals
     return gaps, log_totals, good & (abs(peaks) < HIGHEST_PEAK[gaps.dtype.char])

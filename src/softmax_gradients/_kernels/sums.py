@@ -25,8 +25,10 @@ def row_products(left: Array, right: Array, room: Array) -> Array:
     return row_sums(np.multiply(left, right, out=room))
 
 
-def row_dots(left: Array, right: Array) -> Array:
-    """Return the inner products of the rows to a few digits less, in one pass."""
+def row_dots(left: Array, right: Array, room: Array) -> Array:
+    """Return the inner products as above, of long rows to a few digits less, sooner."""
+    if left.shape[-1] <= SHORT_ROW:
+        return row_products(left, right, room)
     return np.vecdot(left, right).astype(np.float64, copy=False)
 
 
