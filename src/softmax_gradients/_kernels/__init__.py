@@ -7,7 +7,7 @@ goes to slower functions (`accurate`, `two_softmaxes`).
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,7 +19,7 @@ from .accurate import at_least_double, scaled_logits
 from .blocks import LONG_ROW, Attempt, Batch, fill, row_slices
 from .exponentials import direct, shifted, split, untaken
 from .few import FEW, few_value_and_gradient
-from .tilted import TiltedTeacher
+from .tilted import Subtracted, TiltedTeacher
 
 # The largest T and 1/T that the kernels take.
 EXTREME_TEMPERATURE = 2.0**20
@@ -77,10 +77,10 @@ def log_softmax(
 
     log_probs = np.empty(logits.shape, logits.dtype)
     kernel, results = probabilities.log_softmax, Results(log_probs)
-    first = _from_gaps(gaps.log_softmax, temperature, logits)
+    sooner = _from_gaps(gaps.log_softmax, temperature, logits)
     given = ((logits,), ())
     _compute(
-        kernel, slow, temperature, results, *given, first, narrow=True, check=check
+        kernel, slow, temperature, results, *given, sooner, narrow=True, check=check
     )
     return log_probs
 
@@ -140,11 +140,11 @@ def cross_entropy(
     targets = _usable(targets, logits, check)
     kernel = _loss_kernel(targets, logits)(gradient=False)
     results, given = Results(by_row=rows), ((logits,), (targets,))
-    first = None
+    sooner = []
     if targets.ndim < logits.ndim:
-        first = _from_gaps(gaps.label_losses, temperature, logits, targets)
+        sooner = _from_gaps(gaps.label_losses, temperature, logits, targets)
     _compute(
-        kernel, slow, temperature, results, *given, first, narrow=True, check=check
+        kernel, slow, temperature, results, *given, sooner, narrow=True, check=check
     )
     return rows
 
@@ -343,25 +343,28 @@ def _compare(
         return tuple(found)
 
     numbers, gradient = (factor * factor, scale.as_number()), results.matrix is not None
-    kernel = divergence.Divergence(*numbers, gradient=gradient)
+    z, v = (_in_rows(array, logits.shape) for array in (logits, teacher))
     tilted = TiltedTeacher(*numbers, gradient=gradient)
-    arrays = _in_rows(teacher, logits.shape), _in_rows(logits, logits.shape)
-    first = Attempt(tilted, (direct, untaken), arrays, is_optional=True)
-    given = ((logits, teacher), ())
-    _compute(kernel, slow, temperature, results, *given, first, check=check)
+    sooner = [Attempt(tilted, (direct, untaken), (v, z), is_optional=True)]
+    if gradient:
+        apart = Subtracted(*numbers)
+        sooner.append(Attempt(apart, (direct, direct), (z, v), is_optional=True))
+    kernel = divergence.Divergence(*numbers, gradient=gradient)
+    _compute(
+        kernel, slow, temperature, results, (logits, teacher), (), sooner, check=check
+    )
 
 
 def _from_gaps(
     kernel: Callable[..., Array], temperature: float, logits: Array, *others: Array
-) -> Attempt | None:
+) -> list[Attempt]:
     """Return the attempt without compensated exponentials, where that is sooner."""
     if math.frexp(temperature)[0] == 0.5 or logits.shape[-1] < LONG_ROW:
-        return None
+        return []
     arrays = [_in_rows(array, logits.shape) for array in (logits, *others)]
     char = logits.dtype.char
-    return Attempt(
-        kernel, [untaken], tuple(arrays[:1]), tuple(arrays[1:]), char, is_optional=True
-    )
+    given = tuple(arrays[:1]), tuple(arrays[1:])
+    return [Attempt(kernel, [untaken], *given, char, is_optional=True)]
 
 
 def _compute(
@@ -371,14 +374,14 @@ def _compute(
     results: Results,
     logits: tuple[Array, ...],
     others: tuple[Array, ...] = (),
-    first: Attempt | None = None,
+    sooner: Sequence[Attempt] = (),
     *,
     narrow: bool = False,
     check: Check,
 ) -> None:
     """Fill the results, by the kernel where it can, and else by the slow function.
 
-    Where a sooner attempt is made `first`, the kernel does what that leaves.
+    The kernel does what the `sooner` attempts leave.
     """
     shape, char = logits[0].shape, logits[0].dtype.char
     logits = tuple(_in_rows(array, shape) for array in logits)
@@ -392,9 +395,9 @@ def _compute(
             Attempt(kernel, [way] * len(logits), logits, others, dtype)
             for way, dtype in ((direct, usual), (shifted, "d"))
         ]
-        if first is not None:
-            attempts.insert(0, first)
-        left = fill(attempts, Batch(split(temperature, char), matrix, by_row))
+        left = fill(
+            [*sooner, *attempts], Batch(split(temperature, char), matrix, by_row)
+        )
     if len(left):
         check()
     places = [array for array in (matrix, by_row) if array is not None]

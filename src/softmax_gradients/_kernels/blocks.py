@@ -17,8 +17,9 @@ BLOCK_BYTES = 2**19
 SHORT_BUFFER = 128
 LONG_ROW = 128
 
-# Of so many rows one is tried.
+# Of so many rows one is tried, unless these are too few entries.
 TRIED = 16
+LEAST_TRIED = 1000
 
 
 class Batch(NamedTuple):
@@ -50,8 +51,7 @@ def fill(attempts: Sequence[Attempt], batch: Batch) -> Array:
     """Fill the batch's results, and return the indices of the rows that are left.
 
     Rows that did not come out right are left for the next attempt. An optional one ends
-    where it helps with less than half of a block, and is tried on a few rows first
-    where there are several blocks.
+    where it helps with less than half of a block, and is tried on a few rows first.
     """
     count, classes = attempts[0].logits[0].shape
     waiting: list[Chosen] = [slice(0, count)] if count else []
@@ -87,9 +87,9 @@ def _run_all(
     blocks = _blocks(waiting, classes * np.dtype(attempt.char).itemsize)
     failed: list[Chosen] = []
     helps = True
-    if attempt.is_optional and len(blocks) > 1:
-        few = _indices(blocks[0])[::TRIED]
-        helps = len(few) == 1 or _is_most(_run(attempt, makers, batch, few, scratch))
+    few = _indices(blocks[0])[::TRIED]
+    if attempt.is_optional and len(few) * classes >= LEAST_TRIED:
+        helps = _is_most(_run(attempt, makers, batch, few, scratch))
     for rows in blocks:
         if not helps:
             failed.append(rows)

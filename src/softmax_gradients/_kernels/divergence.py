@@ -12,9 +12,7 @@ off by some 1e-16, too much where x is small. But q and p both sum to one, so
     M = sum_j p_j (e^(x_j) - 1)
 
 is 0, and what is found instead is the error: x - log(1 + M) is log(q/p). The sum KL
-hardly depends on the shared number: its derivative is M. And where KL is not small it
-is also good enough to take it as -sum_j p_j x_j, with half as many passes. Likewise
-q - p is subtracted as it stands in rows where it is about as large as q and p are.
+hardly depends on the shared number: its derivative is M.
 """
 
 import math
@@ -24,24 +22,16 @@ import numpy as np
 
 from .._inputs import Array
 from .compensated import two_difference
-from .exponentials import Chosen, Scratch, Terms
+from .excess import excess_of_exponentials
+from .exponentials import Scratch, Terms
 from .losses import MASKED
-from .sums import SHORT_ROW, any_in_row, column, flat_index, row_products, row_sums
+from .sums import any_in_row, column, flat_index, row_products, row_sums
 
 # e^x - 1 - x is taken as a difference where |x| is above this.
 CLOSE = 0.5
 
 # p (e^x - 1) is taken from q where x is above this.
 FAR = 1.5
-
-# From here on the terms -p x cancel so little that they are simply added up: the sum of
-# their sizes is below KL + 2. The shared number must be small beside KL for that.
-LARGE_DIVERGENCE = 2.0
-SMALL_SHARE = 0.125
-
-# What q - p loses is small beside its largest entry, if that is at least this share of
-# the largest probability.
-LARGE_DIFFERENCE = 0.5
 
 # Rows with a smaller divergence need that difference in another way.
 SMALL_DIVERGENCE = 0.3
@@ -52,9 +42,6 @@ LARGE_ERROR = 1e-15
 
 # Squares of x below this lose digits.
 LEAST_DIVERGENCE = 1e-280
-
-# 1/2!, 1/3!, ...: the next, over 2^15, is below the last digit of 1/2.
-COEFFICIENTS = [1 / math.factorial(n) for n in range(2, 16)]
 
 
 class Pair(NamedTuple):
@@ -73,26 +60,10 @@ class Divergence:
         self.factor = factor
         self.slope = slope
         self.gradient = gradient
-        self.may_be_large = True
 
     def __call__(
         self, student: Terms, teacher: Terms, losses: Array | None = None
     ) -> Array:
-        # A sum over a short row is rounded by too much for the simple ways, and what is
-        # tried in vain costs most where all rows are in one block.
-        is_long = teacher.values.shape[-1] > SHORT_ROW
-        simple = is_long and self.may_be_large
-        if losses is not None and not self.gradient and simple:
-            good, divergences = _divergences(student, teacher)
-            # The next block is likely to be as this one is.
-            self.may_be_large = bool(np.median(divergences) >= LARGE_DIVERGENCE)
-            np.multiply(divergences, self.factor, out=losses)
-            return good
-        if losses is None and simple:
-            good, differences, large = _differences(student, teacher)
-            self.may_be_large = bool(2 * np.count_nonzero(large) >= len(large))
-            np.multiply(differences, self.slope, out=student.values)
-            return good
         good, pair = _compare(student, teacher)
         if self.gradient:
             np.multiply(pair.difference, self.slope, out=student.values)
@@ -119,66 +90,6 @@ class TeacherGradient:
         return good & np.isfinite(divergences)
 
 
-class Sums(NamedTuple):
-    """Of each row the two sums of exponentials, and the logarithm of their quotient."""
-
-    student: Array
-    teacher: Array
-    shared: Array
-
-
-def _sums(student: Terms, teacher: Terms) -> Sums:
-    """Return the sums of the rows' exponentials."""
-    student_sums = student.sums(student.values)
-    teacher_sums = teacher.sums(teacher.values)
-    factors = np.subtract(teacher.log_factor, student.log_factor)
-    shared = np.log(teacher_sums / student_sums) - factors
-    return Sums(student_sums, teacher_sums, shared)
-
-
-def _divergences(student: Terms, teacher: Terms) -> tuple[Array, Array]:
-    """Return which rows came out right, and KL."""
-    sums, scratch = _sums(student, teacher), student.scratch
-    temperature = student.temperature.value
-    z, v = _unmasked(student), _unmasked(teacher)
-    terms = np.subtract(z, v, out=scratch.like(teacher.values, "ratio"))
-    terms += column(sums.shared * temperature, terms)
-    terms *= teacher.values
-    divergences = -row_sums(terms) / (sums.teacher * temperature)
-    large = divergences >= LARGE_DIVERGENCE
-    large &= abs(sums.shared) <= SMALL_SHARE * divergences
-    good = student.are_good(sums.student) & teacher.are_good(sums.teacher)
-    if student.logits.min() == -np.inf:
-        probs = teacher.values / column(sums.teacher, terms)
-        _count_masked(student, probs, divergences)
-    small = np.flatnonzero(~large)
-    if len(small):
-        rows: Chosen = small if 2 * len(small) < len(large) else slice(None)
-        good[rows], pair = _compare(student.chosen(rows), teacher.chosen(rows))
-        divergences[rows] = pair.divergences
-    return good, divergences
-
-
-def _differences(student: Terms, teacher: Terms) -> tuple[Array, Array, Array]:
-    """Return which rows came out right, q - p, and where that is large."""
-    sums, scratch = _sums(student, teacher), student.scratch
-    q = scratch.like(student.values, "probabilities")
-    p = scratch.like(teacher.values, "products")
-    np.multiply(student.values, column(1 / sums.student, q), out=q)
-    np.multiply(teacher.values, column(1 / sums.teacher, p), out=p)
-    most = np.maximum(q.max(axis=-1), p.max(axis=-1))
-    q -= p
-    largest = np.maximum(q.max(axis=-1), -q.min(axis=-1))
-    large = largest >= LARGE_DIFFERENCE * most
-    good = student.are_good(sums.student) & teacher.are_good(sums.teacher)
-    small = np.flatnonzero(~large)
-    if len(small):
-        rows: Chosen = small if 2 * len(small) < len(large) else slice(None)
-        good[rows], pair = _compare(student.chosen(rows), teacher.chosen(rows))
-        q[rows] = pair.difference
-    return good, q, large
-
-
 def _count_masked(student: Terms, p: Array, divergences: Array) -> None:
     """Make a divergence infinite where the student masks what has weight."""
     masked = (student.logits == -np.inf) & (p > 0)
@@ -188,7 +99,10 @@ def _count_masked(student: Terms, p: Array, divergences: Array) -> None:
 def _compare(student: Terms, teacher: Terms) -> tuple[Array, Pair]:
     """Return which rows came out right, and the pair."""
     q, p = student.values, teacher.values
-    student_sums, teacher_sums, shared = _sums(student, teacher)
+    student_sums = student.sums(student.values)
+    teacher_sums = teacher.sums(teacher.values)
+    factors = np.subtract(teacher.log_factor, student.log_factor)
+    shared = np.log(teacher_sums / student_sums) - factors
     student.divide(student_sums)
     teacher.divide(teacher_sums)
     temperature, scratch = student.temperature.value, student.scratch
@@ -271,21 +185,10 @@ def _with_differences(
     if divergences.min() < SMALL_DIVERGENCE:
         close = scratch.like(p, "close")
         np.clip(log_ratio, -CLOSE, CLOSE, out=close)
-        series = _series(close, scratch)
+        exponentials = np.expm1(close, out=scratch.like(p, "first"))
+        series = excess_of_exponentials(close, exponentials, scratch)
         series *= p
         np.copyto(room, series, where=close == log_ratio)
         divergences = row_sums(room)
     difference -= np.multiply(p, column(error, p), out=room)
     return Pair(p, difference, log_ratio, divergences), error
-
-
-def _series(x: Array, scratch: Scratch) -> Array:
-    """Return e^x - 1 - x for |x| <= 1/2, as x^2 (1/2! + x (1/3! + x (...)))."""
-    series = scratch.like(x, "series")
-    series[...] = COEFFICIENTS[-1]
-    for coefficient in COEFFICIENTS[-2::-1]:
-        series *= x
-        series += coefficient
-    series *= x
-    series *= x
-    return series

@@ -138,13 +138,23 @@ class Terms(NamedTuple):
         """
         if self.temperature.is_exact and not self.is_shifted:
             return row_sums(values)
+        return self._largest_and_sums(values)[1]
+
+    def largest_and_sums(self) -> tuple[Array, Array]:
+        """Return where in the flattened block the rows' largest exponentials are.
+
+        And the sums of the rows, the largest added last.
+        """
+        return self._largest_and_sums(self.values)
+
+    def _largest_and_sums(self, values: Array) -> tuple[Array, Array]:
         entries = values.reshape(-1)
         largest = flat_index(values.argmax(axis=-1), values)
         at_largest = entries[largest]
         entries[largest] = 0
         sums = row_sums(values) + at_largest
         entries[largest] = at_largest
-        return sums
+        return largest, sums
 
     def divide(self, divisors: Array) -> None:
         """Divide each row by a number, in place.
@@ -280,11 +290,11 @@ def _compensated(
     to_grid = TO_GRID[exponents.dtype.char]
     exponents += to_grid
     exponents -= to_grid
-    rest = scratch.like(exponents, "rest")
+    rest = scratch.like(exponents, "first")
     np.multiply(exponents, temperature.head, out=rest)
     np.subtract(logits, rest, out=rest)
     if temperature.rest:
-        product = scratch.like(exponents, "product")
+        product = scratch.like(exponents, "second")
         rest -= np.multiply(exponents, temperature.rest, out=product)
     rest += temperature.value
     if has_masks:  # -inf - -inf, beside an exponential of 0

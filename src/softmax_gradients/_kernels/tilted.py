@@ -17,12 +17,13 @@ whose terms are not negative either. J/F is 2 where d is small, and large where 
 its weight in classes where p has little. Such rows are for `divergence`.
 """
 
-import math
+from typing import NamedTuple
 
 import numpy as np
 
 from .._inputs import Array
-from .exponentials import Chosen, Scratch, Terms
+from .excess import excess_of_exponentials
+from .exponentials import Chosen, Terms
 from .losses import MASKED
 from .sums import SHORT_ROW, column, row_dots, row_sums
 
@@ -43,13 +44,13 @@ LARGEST_SHARE = 2.5
 # A mean of (z - v)/T above so many sqrt(2 KL) took digits from z - v.
 LARGEST_MEAN = 4.0
 
+# What q - p loses is small beside its largest entry, if that is at least this share of
+# the largest probability.
+LARGE_DIFFERENCE = 0.5
+LARGE_DIFFERENCE_OF_FEW = 0.8
+
 # Squares of d below this lose digits.
 LEAST_DIVERGENCE = 1e-280
-
-# B_2n/(2n)! for n = 1, 2, ..., with Bernoulli's numbers B_2n.
-BERNOULLI = [1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66]
-BERNOULLI += [-691 / 2730, 7 / 6, -3617 / 510, 43867 / 798, -174611 / 330]
-COEFFICIENTS = [b / math.factorial(2 * n) for n, b in enumerate(BERNOULLI, 1)]
 
 
 class TiltedTeacher:
@@ -63,51 +64,114 @@ class TiltedTeacher:
     def __call__(
         self, teacher: Terms, student: Terms, losses: Array | None = None
     ) -> Array:
-        values, scratch = teacher.values, teacher.scratch
-        totals = row_sums(values)
-        d, means = _centred(teacher, student, totals)
-        excess = np.expm1(d, out=scratch.like(d, "excess"))
-        room = scratch.like(d, "products")
-        tilts = excess_sums = row_dots(values, excess, room) / totals
+        values, totals = teacher.values, row_sums(teacher.values)
+        good = teacher.are_good(totals)
+        tilt = _tilt(teacher, student, totals)
         if losses is not None:
-            np.subtract(excess, d, out=room)
-            excess_sums = row_dots(values, room, room) / totals
-            few = _without_digits(teacher, totals, excess_sums)
-            if len(few):
-                rows: Chosen = few if 2 * len(few) < len(totals) else slice(None)
-                terms = _excess_of_exponentials(d[rows], excess[rows], scratch)
-                terms *= values[rows]
-                excess_sums[rows] = row_sums(terms) / totals[rows]
-        divergences = np.log1p(excess_sums)
-        good = teacher.are_good(totals) & (divergences > LEAST_DIVERGENCE)
-        good &= abs(means) <= LARGEST_MEAN * np.sqrt(2 * divergences)
-        if d.max() > MODERATE:
-            if self.gradient:
-                good &= d.max(axis=-1) <= MODERATE
-            else:
-                excess *= values
-                slopes = row_dots(excess, d, room) / totals
-                good &= slopes <= LARGEST_SLOPE * (1 + excess_sums) * divergences
-        if self.gradient:
-            excess -= column(tilts, excess)
-            values *= excess
-            values *= column(self.slope / (totals * (1 + tilts)), values)
-        if losses is not None:
-            np.multiply(divergences, self.factor, out=losses)
+            good &= _write_divergences(teacher, totals, tilt, self.factor, losses)
+        else:
+            good &= _keep_digits(tilt, np.log1p(tilt.sums))
+        if not self.gradient:
+            return good
+        if tilt.largest > MODERATE:
+            good &= tilt.d.max(axis=-1) <= MODERATE
+        excess = tilt.excess
+        excess -= column(tilt.sums, excess)
+        values *= excess
+        values *= column(self.slope / (totals * (1 + tilt.sums)), values)
         return good
 
 
-def _centred(teacher: Terms, student: Terms, totals: Array) -> tuple[Array, Array]:
-    """Return d, and the mean of (z - v)/T that was taken from it."""
+class Subtracted:
+    """The kernel for `slope` (q - p) where that is large, and `factor` KL.
+
+    It is subtracted as it stands: what q and p have lost is small beside the largest
+    difference.
+    """
+
+    def __init__(self, factor: float, slope: float) -> None:
+        self.factor = factor
+        self.slope = slope
+
+    def __call__(
+        self, student: Terms, teacher: Terms, losses: Array | None = None
+    ) -> Array:
+        q, p = student.values, teacher.values
+        places, sums = [], []
+        for terms in (student, teacher):
+            largest, totals = terms.largest_and_sums()
+            places.append(largest)
+            sums.append(totals)
+        student_sums, teacher_sums = sums
+        good = student.are_good(student_sums) & teacher.are_good(teacher_sums)
+        if losses is not None:
+            tilt = _tilt(teacher, student, teacher_sums)
+            good &= _write_divergences(teacher, teacher_sums, tilt, self.factor, losses)
+        q *= column(self.slope / student_sums, q)
+        p *= column(self.slope / teacher_sums, p)
+        most = [each.reshape(-1)[at] for each, at in zip((q, p), places, strict=True)]
+        q -= p
+        differences = [abs(q.reshape(-1)[at]) for at in places]
+        is_long = q.shape[-1] > SHORT_ROW
+        share = LARGE_DIFFERENCE if is_long else LARGE_DIFFERENCE_OF_FEW
+        return good & (np.maximum(*differences) >= share * np.maximum(*most))
+
+
+class Tilt(NamedTuple):
+    """d and e^d - 1 of some rows, and what belongs to them."""
+
+    d: Array
+    excess: Array  # E
+    sums: Array  # M
+    means: Array  # the means of (z - v)/T that were taken from it
+    largest: float  # the largest d of all
+
+
+def _tilt(teacher: Terms, student: Terms, totals: Array) -> Tilt:
+    """Return the tilt of the teacher's probabilities that makes them the student's."""
+    # What compensated exponentials needed the first rooms for is done.
     scratch, z, v = teacher.scratch, student.logits, teacher.logits
     if teacher.has_masks or student.has_masks:
         z = np.maximum(z, MASKED, out=scratch.like(z, "z"))
         v = np.maximum(v, MASKED, out=scratch.like(v, "v"))
-    d = np.subtract(z, v, out=scratch.like(z, "d"))
-    means = row_dots(teacher.values, d, scratch.like(d, "products")) / totals
+    d = np.subtract(z, v, out=scratch.like(z, "first"))
+    room = scratch.like(d, "third")
+    means = row_dots(teacher.values, d, room) / totals
     d -= column(means, d)
     d *= 1 / teacher.temperature.value
-    return d, means / teacher.temperature.value
+    excess = np.expm1(d, out=scratch.like(d, "second"))
+    sums = row_dots(teacher.values, excess, room) / totals
+    return Tilt(d, excess, sums, means / teacher.temperature.value, float(d.max()))
+
+
+def _write_divergences(
+    teacher: Terms, totals: Array, tilt: Tilt, factor: float, losses: Array
+) -> Array:
+    """Write `factor` KL, and return which rows came out right."""
+    d, excess, values = tilt.d, tilt.excess, teacher.values
+    room = teacher.scratch.like(d, "third")
+    np.subtract(excess, d, out=room)
+    excess_sums = row_dots(values, room, room) / totals
+    few = _without_digits(teacher, totals, excess_sums)
+    if len(few):
+        rows: Chosen = few if 2 * len(few) < len(totals) else slice(None)
+        terms = excess_of_exponentials(d[rows], excess[rows], teacher.scratch)
+        terms *= values[rows]
+        excess_sums[rows] = row_sums(terms) / totals[rows]
+    divergences = np.log1p(excess_sums)
+    good = _keep_digits(tilt, divergences)
+    if tilt.largest > MODERATE:
+        np.multiply(values, excess, out=room)
+        slopes = row_dots(room, d, room) / totals
+        good &= slopes <= LARGEST_SLOPE * (1 + excess_sums) * divergences
+    np.multiply(divergences, factor, out=losses)
+    return good
+
+
+def _keep_digits(tilt: Tilt, divergences: Array) -> Array:
+    """Say of which rows z - v and the squares of d have their digits."""
+    near = abs(tilt.means) <= LARGEST_MEAN * np.sqrt(2 * divergences)
+    return near & (divergences > LEAST_DIVERGENCE)
 
 
 def _without_digits(teacher: Terms, totals: Array, excess_sums: Array) -> Array:
@@ -119,37 +183,3 @@ def _without_digits(teacher: Terms, totals: Array, excess_sums: Array) -> Array:
             LARGE_DIVERGENCE_OF_MANY, largest / LARGEST_SHARE
         )
     return np.flatnonzero(few)
-
-
-def _excess_of_exponentials(d: Array, excess: Array, scratch: Scratch) -> Array:
-    """Return e^d - 1 - d for |d| <= 1 and, as a difference, for other d.
-
-    With E = e^d - 1 that is d E (1/d - 1/E), and 1/d - 1/E is Bernoulli's series
-    1/2 - d (B_2/2! + d^2 (B_4/4! + ...)).
-    """
-    x = np.clip(d, -1, 1, out=scratch.like(d, "near"))
-    square = np.multiply(x, x, out=scratch.like(d, "square"))
-    series = scratch.like(d, "series")
-    count = _terms_needed(math.sqrt(square.max()))
-    series[...] = COEFFICIENTS[count - 1]
-    for coefficient in COEFFICIENTS[count - 2 :: -1]:
-        series *= square
-        series += coefficient
-    series *= x
-    np.subtract(0.5, series, out=series)
-    series *= x
-    series *= excess
-    if count == len(COEFFICIENTS):
-        np.subtract(excess, d, out=series, where=x != d)
-    return series
-
-
-def _terms_needed(largest: float) -> int:
-    """Return of how many terms the series is, up to the largest |d|.
-
-    B_2n/(2n)! is about 2/(2 pi)^2n in size. What is left out is below 2^-55 times 1/2.
-    """
-    if not largest < 1:
-        return len(COEFFICIENTS)
-    ratio = max(largest, 1e-3) / (2 * math.pi)
-    return max(1, math.ceil(math.log(2**-56 * ratio, ratio) / 2 - 1))
