@@ -19,6 +19,7 @@ from .accurate import at_least_double, scaled_logits
 from .blocks import LONG_ROW, Attempt, Batch, fill, row_slices
 from .exponentials import direct, shifted, split, untaken
 from .few import FEW, few_value_and_gradient
+from .sums import COLUMNS, ROWS, SHORT_ROW
 from .tilted import Subtracted, TiltedTeacher
 
 # The largest T and 1/T that the kernels take.
@@ -344,9 +345,12 @@ def _compare(
 
     numbers, gradient = (factor * factor, scale.as_number()), results.matrix is not None
     z, v = (_in_rows(array, logits.shape) for array in (logits, teacher))
-    tilted = TiltedTeacher(*numbers, gradient=gradient)
-    sooner = [Attempt(tilted, (direct, untaken), (v, z), is_optional=True)]
-    if gradient:
+    layout = COLUMNS if logits.shape[-1] <= SHORT_ROW else ROWS
+    tilted = TiltedTeacher(*numbers, layout, gradient=gradient)
+    sooner = [
+        Attempt(tilted, (direct, untaken), (v, z), layout=layout, is_optional=True)
+    ]
+    if gradient and layout is ROWS:
         apart = Subtracted(*numbers)
         sooner.append(Attempt(apart, (direct, direct), (z, v), is_optional=True))
     kernel = divergence.Divergence(*numbers, gradient=gradient)

@@ -1,12 +1,15 @@
 """Working through a batch a few rows at a time, while they are in the cache."""
 
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
 
 from .._inputs import Array
 from .exponentials import Chosen, Maker, Scratch, Temperature, Terms, in_type
+from .sums import ROWS, Layout
 
 # A block of half a megabyte and its temporary arrays stay in the cache.
 BLOCK_BYTES = 2**19
@@ -20,6 +23,33 @@ LONG_ROW = 128
 # Of so many rows one is tried, unless these are too few entries.
 TRIED = 16
 LEAST_TRIED = 1000
+
+
+class Kept(threading.local):
+    """A thread's arrays for temporary results, which stay from call to call.
+
+    They are some megabytes at most. New ones would come from the system without their
+    pages, which takes a small batch longer than to compute with them.
+    """
+
+    def __init__(self) -> None:
+        self._free = [(Scratch(BLOCK_BYTES), Scratch(BLOCK_BYTES))]
+
+    @contextmanager
+    def borrowed(self, row_bytes: int) -> Iterator[Sequence[Scratch]]:
+        """Give them, or new ones for long rows or where a call interrupts another."""
+        if row_bytes > BLOCK_BYTES or not self._free:
+            size = max(row_bytes, BLOCK_BYTES)
+            yield Scratch(size), Scratch(size)
+            return
+        pair = self._free.pop()
+        try:
+            yield pair
+        finally:
+            self._free.append(pair)
+
+
+kept = Kept()
 
 
 class Batch(NamedTuple):
@@ -44,6 +74,7 @@ class Attempt(NamedTuple):
     logits: tuple[Array, ...]
     others: tuple[Array, ...] = ()
     char: str = "d"  # the type that is computed in
+    layout: Layout = ROWS  # of what the kernel is called with
     is_optional: bool = False  # what it cannot do, another attempt can, more slowly
 
 
@@ -59,18 +90,17 @@ def fill(attempts: Sequence[Attempt], batch: Batch) -> Array:
     with np.errstate(all="ignore"):
         if classes >= LONG_ROW:
             np.setbufsize(SHORT_BUFFER)
-        size = max(min(BLOCK_BYTES, 8 * count * classes), 8 * classes)
-        scratch = [Scratch(size), Scratch(size)]
-        for attempt in attempts:
-            if not waiting:
-                break
-            found = (
-                make(array, batch.temperature, attempt.char)
-                for make, array in zip(attempt.ways, attempt.logits, strict=True)
-            )
-            makers = [maker for maker in found if maker is not None]
-            if len(makers) == len(attempt.logits):
-                waiting = _run_all(attempt, makers, batch, waiting, scratch)
+        with kept.borrowed(8 * classes) as scratch:
+            for attempt in attempts:
+                if not waiting:
+                    break
+                found = (
+                    make(array, batch.temperature, attempt.char)
+                    for make, array in zip(attempt.ways, attempt.logits, strict=True)
+                )
+                makers = [maker for maker in found if maker is not None]
+                if len(makers) == len(attempt.logits):
+                    waiting = _run_all(attempt, makers, batch, waiting, scratch)
     left = [_indices(rows) for rows in waiting]
     return np.concatenate(left) if left else np.empty(0, np.intp)
 
@@ -147,12 +177,16 @@ def _run(
 ) -> Array:
     """Run the kernel on the chosen rows, and return which of them came out right."""
     matrix, by_row, dtype = batch.matrix, batch.by_row, np.dtype(attempt.char)
-    target = None
+    in_columns, target = attempt.layout.in_columns, None
     if matrix is not None and isinstance(chosen, slice) and matrix.dtype == dtype:
-        target = matrix[chosen]
+        target = None if in_columns else matrix[chosen]
     terms: list[Terms] = []
     for make, logits, own in zip(makers, attempt.logits, scratch, strict=False):
         some = logits[chosen]
+        if in_columns:
+            columns = own.like(some.T, "in columns", dtype.char)
+            columns[...] = some.T
+            some = columns
         out = own.like(some, "exponentials", dtype.char)
         if target is not None and not terms:
             out = target
@@ -162,7 +196,7 @@ def _run(
     rows = [] if by_row is None else [by_row[chosen]]
     good = attempt.kernel(*terms, *others, *rows)
     if matrix is not None and target is None:
-        matrix[chosen] = values
+        matrix[chosen] = values.T if in_columns else values
     if by_row is not None and not isinstance(chosen, slice):
         by_row[chosen] = rows[0]
     return good

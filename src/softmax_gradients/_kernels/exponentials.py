@@ -40,19 +40,11 @@ PEAK, DEPTH, FARTHEST = 340.0, 800.0, 3000.0
 # Rows whose largest exponent is outside are not worth an exponential without a shift.
 LOWEST, HIGHEST = -20.0, {"f": 30.0, "d": PEAK}
 
-# Blocks up to this size are looked at as a whole.
-SHORT_BLOCK = 1024
+# About so many rows and columns are looked at first, to choose a way for the batch.
+SAMPLED_ROWS, SAMPLED_COLUMNS = 64, 1024
 
-# Where a shifted row has its largest exponent, and how far below it logits matter: a
-# quotient of e^-800 by 1 is no float. Rows with a larger exponent are not taken.
-PEAK, DEPTH, FARTHEST = 340.0, 800.0, 3000.0
-
-# Rows whose largest exponent is outside are not worth an exponential without a shift.
-LOWEST, HIGHEST = -20.0, {"f": 30.0, "d": PEAK}
-
-# Of so many rows one is looked at first, to choose a way for the block, and where there
-# are fewer rows every so many columns.
-SAMPLED_ROWS, SAMPLED_COLUMNS = 16, 64
+# The shapes of so many arrays are kept with them.
+MOST_SHAPES = 100
 
 Chosen = slice | Array
 
@@ -76,6 +68,8 @@ class Scratch:
         key = name, block.shape, dtype or block.dtype.char
         room = self._rooms.get(key)
         if room is None:
+            if len(self._rooms) >= MOST_SHAPES:
+                self._rooms.clear()
             if name not in self._arrays:
                 self._arrays[name] = np.empty(self._bytes, np.uint8)
             array = self._arrays[name].view(key[2])
@@ -103,21 +97,6 @@ class Terms(NamedTuple):
     scratch: Scratch
     is_shifted: bool = False
     has_masks: bool = False  # some logits are -inf, as far as was looked
-
-    def chosen(self, rows: Chosen) -> "Terms":
-        """Return the terms of some of the rows."""
-        log_factor = self.log_factor
-        if isinstance(log_factor, np.ndarray):
-            log_factor = log_factor[rows]
-        values, scratch = self.values[rows], self.scratch
-        if values.base is None:  # others may still be in use
-            scratch = Scratch(values.nbytes)
-        return self._replace(
-            logits=self.logits[rows],
-            values=values,
-            log_factor=log_factor,
-            scratch=scratch,
-        )
 
     def are_good(self, totals: Array, others: Array | None = None) -> Array:
         """Say of each row's sum whether all its digits hold. A NaN's do not.

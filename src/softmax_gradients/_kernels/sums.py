@@ -1,5 +1,7 @@
 """Sums over the rows of a block that keep their digits."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from .._inputs import Array
@@ -47,3 +49,41 @@ def column(values: Array, like: Array) -> Array:
 def flat_index(classes: Array, rows: Array) -> Array:
     """Return where in the flattened `rows` one class of each row stands."""
     return np.arange(0, rows.size, rows.shape[-1]) + classes
+
+
+class Layout(NamedTuple):
+    """Where the classes of a block are: in rows, or one below the other in columns.
+
+    In columns NumPy adds up and compares short rows sooner, all at once.
+    """
+
+    in_columns: bool
+
+    def sums(self, values: Array) -> Array:
+        """Return the sums over the classes."""
+        if self.in_columns:
+            sums: Array = np.add.reduce(values, axis=0)
+            return sums
+        return row_sums(values)
+
+    def dots(self, left: Array, right: Array, room: Array) -> Array:
+        """Return the sums of the products over the classes."""
+        if self.in_columns:
+            return self.sums(np.multiply(left, right, out=room))
+        return row_dots(left, right, room)
+
+    def spread(self, values: Array) -> Array:
+        """Return one value per row so that it meets all the row's classes."""
+        return values if self.in_columns else values[:, np.newaxis]
+
+    def take(self, values: Array, rows: Array) -> Array:
+        """Return some of the rows."""
+        return values[:, rows] if self.in_columns else values[rows]
+
+    def largest(self, values: Array) -> Array:
+        """Return the largest of the values over the classes."""
+        largest: Array = values.max(axis=0 if self.in_columns else -1)
+        return largest
+
+
+ROWS, COLUMNS = Layout(in_columns=False), Layout(in_columns=True)

@@ -8,24 +8,27 @@ Let d_j be (z_j - v_j)/T, less its mean: sum_j p_j d_j = 0. Then q is p, tilted 
 
 with M = sum_j p_j E_j, which is F but for what rounding left of the mean. The terms of
 F are not negative, and no two numbers are subtracted that are nearly equal: F is
-accurate however near q is to p. What the rounding of d changes in it is at most some
-eps times
+accurate however near q is to p.
+
+What the rounding of d changes in F is at most some eps times
 
     J = sum_j p_j E_j d_j,
 
 whose terms are not negative either. J/F is 2 where d is small, and large where q has
-its weight in classes where p has little. Such rows are for `divergence`.
-"""
+its weight in classes where p has little. Long rows where that is so are for the other
+kernel here or for `divergence`. For short rows what rounding dropped from d is found:
 
-from typing import NamedTuple
+    e^(d + c) - 1 = E + (E + 1) c,   e^(d + c) - 1 - (d + c) = (E - d) + E c.
+"""
 
 import numpy as np
 
 from .._inputs import Array
+from .compensated import rest_of_quotient, two_difference
 from .excess import excess_of_exponentials
-from .exponentials import Chosen, Terms
+from .exponentials import Scratch, Terms
 from .losses import MASKED
-from .sums import SHORT_ROW, column, row_dots, row_sums
+from .sums import ROWS, Layout, column
 
 # How many times as large as (1 + F) log(1 + F) J may be. The two are equal to sum q d
 # and KL, times 1 + F.
@@ -33,6 +36,9 @@ LARGEST_SLOPE = 3.0
 
 # Up to here J need not be looked at: J/F is at most 3.6.
 MODERATE = 3.0
+
+# Up to here the rounding of d shows in no result.
+LITTLE = 1.0
 
 # e^d - 1 - d is found as a difference where KL is above this: half a unit in the last
 # place of d is lost in each term, 4 eps if all were lost to the same side. In long rows
@@ -44,10 +50,13 @@ LARGEST_SHARE = 2.5
 # A mean of (z - v)/T above so many sqrt(2 KL) took digits from z - v.
 LARGEST_MEAN = 4.0
 
+# What is left of the mean after d was centred, and taken from it at last, is not
+# squared: that is below the last digits of KL if it is below so many sqrt(2 KL).
+LARGEST_REST = 2e-9
+
 # What q - p loses is small beside its largest entry, if that is at least this share of
 # the largest probability.
 LARGE_DIFFERENCE = 0.5
-LARGE_DIFFERENCE_OF_FEW = 0.8
 
 # Squares of d below this lose digits.
 LEAST_DIVERGENCE = 1e-280
@@ -56,34 +65,35 @@ LEAST_DIVERGENCE = 1e-280
 class TiltedTeacher:
     """The kernel for `factor` KL and, unless that is not wanted, `slope` (q - p)."""
 
-    def __init__(self, factor: float, slope: float, *, gradient: bool = True) -> None:
+    def __init__(
+        self, factor: float, slope: float, layout: Layout, *, gradient: bool = True
+    ) -> None:
         self.factor = factor
         self.slope = slope
+        self.layout = layout
         self.gradient = gradient
 
     def __call__(
         self, teacher: Terms, student: Terms, losses: Array | None = None
     ) -> Array:
-        values, totals = teacher.values, row_sums(teacher.values)
-        good = teacher.are_good(totals)
-        tilt = _tilt(teacher, student, totals)
+        values, layout = teacher.values, self.layout
+        tilt = Tilt(teacher, student, layout.sums(values), layout)
+        good = teacher.are_good(tilt.totals)
         if losses is not None:
-            good &= _write_divergences(teacher, totals, tilt, self.factor, losses)
-        else:
-            good &= _keep_digits(tilt, np.log1p(tilt.sums))
-        if not self.gradient:
-            return good
-        if tilt.largest > MODERATE:
-            good &= tilt.d.max(axis=-1) <= MODERATE
-        excess = tilt.excess
-        excess -= column(tilt.sums, excess)
-        values *= excess
-        values *= column(self.slope / (totals * (1 + tilt.sums)), values)
+            good &= tilt.write_divergences(self.factor, losses)
+        if self.gradient:
+            excess, sums = tilt.corrected_excess()
+            good &= tilt.keep_digits(np.log1p(sums))
+            if tilt.largest > MODERATE and tilt.dropped is None:
+                good &= layout.largest(tilt.d) <= MODERATE
+            excess -= layout.spread(sums)
+            values *= excess
+            values *= layout.spread(self.slope / (tilt.totals * (1 + sums)))
         return good
 
 
 class Subtracted:
-    """The kernel for `slope` (q - p) where that is large, and `factor` KL.
+    """The kernel for `slope` (q - p) where that is large, for long rows, and for KL.
 
     It is subtracted as it stands: what q and p have lost is small beside the largest
     difference.
@@ -105,81 +115,110 @@ class Subtracted:
         student_sums, teacher_sums = sums
         good = student.are_good(student_sums) & teacher.are_good(teacher_sums)
         if losses is not None:
-            tilt = _tilt(teacher, student, teacher_sums)
-            good &= _write_divergences(teacher, teacher_sums, tilt, self.factor, losses)
+            tilt = Tilt(teacher, student, teacher_sums, ROWS)
+            good &= tilt.write_divergences(self.factor, losses)
         q *= column(self.slope / student_sums, q)
         p *= column(self.slope / teacher_sums, p)
         most = [each.reshape(-1)[at] for each, at in zip((q, p), places, strict=True)]
         q -= p
         differences = [abs(q.reshape(-1)[at]) for at in places]
-        is_long = q.shape[-1] > SHORT_ROW
-        share = LARGE_DIFFERENCE if is_long else LARGE_DIFFERENCE_OF_FEW
-        return good & (np.maximum(*differences) >= share * np.maximum(*most))
+        return good & (np.maximum(*differences) >= LARGE_DIFFERENCE * np.maximum(*most))
 
 
-class Tilt(NamedTuple):
-    """d and e^d - 1 of some rows, and what belongs to them."""
+class Tilt:
+    """What makes the student's probabilities of the teacher's, for a block of rows."""
 
-    d: Array
-    excess: Array  # E
-    sums: Array  # M
-    means: Array  # the means of (z - v)/T that were taken from it
-    largest: float  # the largest d of all
+    def __init__(
+        self, teacher: Terms, student: Terms, totals: Array, layout: Layout
+    ) -> None:
+        self.values = teacher.values
+        self.totals = totals
+        self.layout = layout
+        # What the compensated exponentials needed the first two rooms for is done.
+        self.scratch = scratch = teacher.scratch
+        z, v, temperature = student.logits, teacher.logits, teacher.temperature.value
+        if teacher.has_masks or student.has_masks:
+            z = np.maximum(z, MASKED, out=scratch.like(z, "z"))
+            v = np.maximum(v, MASKED, out=scratch.like(v, "v"))
+        self.d = d = np.subtract(z, v, out=scratch.like(z, "first"))
+        self.room = scratch.like(d, "third")
+        means = self._mean(d)
+        d -= layout.spread(means)
+        d *= 1 / temperature
+        self.means = means / temperature  # what was taken from (z - v)/T last
+        self.largest = float(d.max())
+        self.dropped = None
+        if layout.in_columns and self.largest > LITTLE:
+            self.dropped = _dropped(d, z, v, means, temperature, scratch)
+            self.means = self._mean(d) + self._mean(self.dropped)
+            self.dropped -= self.means
+        self.excess = np.expm1(d, out=scratch.like(d, "second"))
+
+    def _mean(self, of: Array) -> Array:
+        """Return the sums of p times something."""
+        return self.layout.dots(self.values, of, self.room) / self.totals
+
+    def write_divergences(self, factor: float, losses: Array) -> Array:
+        """Write `factor` KL, and return which rows came out right."""
+        d, excess, room = self.d, self.excess, self.room
+        differences = np.subtract(excess, d, out=room)
+        if self.dropped is not None:
+            differences += self.dropped * excess
+        sums = self._mean(differences)
+        few = self._lack_digits(sums)
+        if len(few):
+            take = self.layout.take
+            terms = excess_of_exponentials(
+                take(d, few), take(excess, few), self.scratch
+            )
+            if self.dropped is not None:
+                terms += take(self.dropped, few) * take(excess, few)
+            terms *= take(self.values, few)
+            sums[few] = self.layout.sums(terms) / self.totals[few]
+        divergences = np.log1p(sums)
+        good = self.keep_digits(divergences)
+        if self.largest > MODERATE and self.dropped is None:
+            terms = np.multiply(self.values, excess, out=room)
+            slopes = self.layout.dots(terms, d, room) / self.totals
+            good &= slopes <= LARGEST_SLOPE * (1 + sums) * divergences
+        np.multiply(divergences, factor, out=losses)
+        return good
+
+    def corrected_excess(self) -> tuple[Array, Array]:
+        """Return E with the digits of d that were dropped, and M."""
+        excess = self.excess
+        if self.dropped is not None:
+            self.dropped *= np.add(excess, 1, out=self.room)
+            excess += self.dropped
+        return excess, self._mean(excess)
+
+    def keep_digits(self, divergences: Array) -> Array:
+        """Say of which rows z - v and the squares of d have their digits."""
+        limit = LARGEST_MEAN if self.dropped is None else LARGEST_REST
+        good: Array = abs(self.means) <= limit * np.sqrt(2 * divergences)
+        return good & (divergences > LEAST_DIVERGENCE)
+
+    def _lack_digits(self, sums: Array) -> Array:
+        """Return in which rows e^d - 1 - d, as a difference, has too few digits."""
+        few = sums < LARGE_DIVERGENCE
+        if not self.layout.in_columns and few.any():
+            shares = self.layout.largest(self.values) / self.totals
+            few &= sums < np.maximum(LARGE_DIVERGENCE_OF_MANY, shares / LARGEST_SHARE)
+        return np.flatnonzero(few)
 
 
-def _tilt(teacher: Terms, student: Terms, totals: Array) -> Tilt:
-    """Return the tilt of the teacher's probabilities that makes them the student's."""
-    # What compensated exponentials needed the first rooms for is done.
-    scratch, z, v = teacher.scratch, student.logits, teacher.logits
-    if teacher.has_masks or student.has_masks:
-        z = np.maximum(z, MASKED, out=scratch.like(z, "z"))
-        v = np.maximum(v, MASKED, out=scratch.like(v, "v"))
-    d = np.subtract(z, v, out=scratch.like(z, "first"))
-    room = scratch.like(d, "third")
-    means = row_dots(teacher.values, d, room) / totals
-    d -= column(means, d)
-    d *= 1 / teacher.temperature.value
-    excess = np.expm1(d, out=scratch.like(d, "second"))
-    sums = row_dots(teacher.values, excess, room) / totals
-    return Tilt(d, excess, sums, means / teacher.temperature.value, float(d.max()))
-
-
-def _write_divergences(
-    teacher: Terms, totals: Array, tilt: Tilt, factor: float, losses: Array
+def _dropped(
+    d: Array, z: Array, v: Array, means: Array, temperature: float, scratch: Scratch
 ) -> Array:
-    """Write `factor` KL, and return which rows came out right."""
-    d, excess, values = tilt.d, tilt.excess, teacher.values
-    room = teacher.scratch.like(d, "third")
-    np.subtract(excess, d, out=room)
-    excess_sums = row_dots(values, room, room) / totals
-    few = _without_digits(teacher, totals, excess_sums)
-    if len(few):
-        rows: Chosen = few if 2 * len(few) < len(totals) else slice(None)
-        terms = excess_of_exponentials(d[rows], excess[rows], teacher.scratch)
-        terms *= values[rows]
-        excess_sums[rows] = row_sums(terms) / totals[rows]
-    divergences = np.log1p(excess_sums)
-    good = _keep_digits(tilt, divergences)
-    if tilt.largest > MODERATE:
-        np.multiply(values, excess, out=room)
-        slopes = row_dots(room, d, room) / totals
-        good &= slopes <= LARGEST_SLOPE * (1 + excess_sums) * divergences
-    np.multiply(divergences, factor, out=losses)
-    return good
-
-
-def _keep_digits(tilt: Tilt, divergences: Array) -> Array:
-    """Say of which rows z - v and the squares of d have their digits."""
-    near = abs(tilt.means) <= LARGEST_MEAN * np.sqrt(2 * divergences)
-    return near & (divergences > LEAST_DIVERGENCE)
-
-
-def _without_digits(teacher: Terms, totals: Array, excess_sums: Array) -> Array:
-    """Return the rows whose e^d - 1 - d, as a difference, have too few digits."""
-    few = excess_sums < LARGE_DIVERGENCE
-    if teacher.values.shape[-1] > SHORT_ROW and few.any():
-        largest = teacher.values.max(axis=-1) / totals
-        few &= excess_sums < np.maximum(
-            LARGE_DIVERGENCE_OF_MANY, largest / LARGEST_SHARE
-        )
-    return np.flatnonzero(few)
+    """Return what d lacks to be (z - v - mean)/T."""
+    one, two, three, four, five, six = (
+        scratch.like(d, name)
+        for name in ("second", "third", "near", "square", "fifth", "sixth")
+    )
+    difference, first = two_difference(z, v, (one, two, three, four))
+    difference, second = two_difference(difference, means, (five, two, three, six))
+    first += second
+    rest = rest_of_quotient(difference, d, temperature, (one, two, three, six))
+    rest += first
+    rest /= temperature
+    return rest
