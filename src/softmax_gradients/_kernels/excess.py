@@ -31,7 +31,7 @@ def excess_of_exponentials(d: Array, excess: Array, scratch: Scratch) -> Array:
     np.subtract(0.5, series, out=series)
     series *= x
     series *= excess
-    if count == len(COEFFICIENTS):
+    if abs(x).max() == 1:
         np.subtract(excess, d, out=series, where=x != d)
     return series
 
@@ -41,7 +41,6 @@ def _terms_needed(largest: float) -> int:
 
     B_2n/(2n)! is about 2/(2 pi)^2n in size. What is left out is below 2^-55 times 1/2.
     """
-    if not largest < 1:
-        return len(COEFFICIENTS)
     ratio = max(largest, 1e-3) / (2 * math.pi)
-    return max(1, math.ceil(math.log(2**-56 * ratio, ratio) / 2 - 1))
+    needed = math.ceil(math.log(2**-56 * ratio, ratio) / 2 - 1)
+    return min(needed, len(COEFFICIENTS))

@@ -9,6 +9,7 @@ from .._inputs import Array
 # Up to here a product with a vector of ones adds up the rows fastest. It adds from left
 # to right, which rounds more than NumPy's sum in pairs: too much for longer rows.
 SHORT_ROW = 64
+SHORT_COLUMN = 8
 ONES = {char: np.ones(SHORT_ROW, char) for char in "fd"}
 
 
@@ -32,6 +33,15 @@ def row_dots(left: Array, right: Array, room: Array) -> Array:
     if left.shape[-1] <= SHORT_ROW:
         return row_products(left, right, room)
     return np.vecdot(left, right).astype(np.float64, copy=False)
+
+
+def column_sums(values: Array) -> Array:
+    """Return the sums of the columns; of long ones in pairs, which rounds less."""
+    if len(values) <= SHORT_COLUMN:
+        sums: Array = np.add.reduce(values, axis=0)
+        return sums
+    half = len(values) // 2
+    return column_sums(values[:half]) + column_sums(values[half:])
 
 
 def any_in_row(condition: Array) -> Array:
@@ -62,8 +72,7 @@ class Layout(NamedTuple):
     def sums(self, values: Array) -> Array:
         """Return the sums over the classes."""
         if self.in_columns:
-            sums: Array = np.add.reduce(values, axis=0)
-            return sums
+            return column_sums(values)
         return row_sums(values)
 
     def dots(self, left: Array, right: Array, room: Array) -> Array:

@@ -47,6 +47,9 @@ LARGE_DIVERGENCE = 0.05
 LARGE_DIVERGENCE_OF_MANY = 0.01
 LARGEST_SHARE = 2.5
 
+# q - p is found from a larger M only where no digit of d is missing.
+LARGE_SUM = 0.1
+
 # A mean of (z - v)/T above so many sqrt(2 KL) took digits from z - v.
 LARGEST_MEAN = 4.0
 
@@ -82,13 +85,7 @@ class TiltedTeacher:
         if losses is not None:
             good &= tilt.write_divergences(self.factor, losses)
         if self.gradient:
-            excess, sums = tilt.corrected_excess()
-            good &= tilt.keep_digits(np.log1p(sums))
-            if tilt.largest > MODERATE and tilt.dropped is None:
-                good &= layout.largest(tilt.d) <= MODERATE
-            excess -= layout.spread(sums)
-            values *= excess
-            values *= layout.spread(self.slope / (tilt.totals * (1 + sums)))
+            good &= tilt.write_gradients(self.slope)
         return good
 
 
@@ -147,7 +144,7 @@ class Tilt:
         d *= 1 / temperature
         self.means = means / temperature  # what was taken from (z - v)/T last
         self.largest = float(d.max())
-        self.dropped = None
+        self.dropped: Array | None = None
         if layout.in_columns and self.largest > LITTLE:
             self.dropped = _dropped(d, z, v, means, temperature, scratch)
             self.means = self._mean(d) + self._mean(self.dropped)
@@ -184,12 +181,39 @@ class Tilt:
         np.multiply(divergences, factor, out=losses)
         return good
 
-    def corrected_excess(self) -> tuple[Array, Array]:
+    def write_gradients(self, slope: float) -> Array:
+        """Turn the exponentials into `slope` (q - p), and return which are right."""
+        excess, sums = self._corrected_excess()
+        good = self.keep_digits(np.log1p(sums))
+        if self.dropped is None:
+            good &= sums <= LARGE_SUM
+            if self.largest > MODERATE:
+                good &= self.layout.largest(self.d) <= MODERATE
+        elif sums.max() > LARGE_SUM:
+            # E - M would cancel where q is near p: let M be 0.
+            self._shift(np.log1p(sums), self.dropped)
+            excess, sums = self._corrected_excess()
+        spread = self.layout.spread
+        excess -= spread(sums)
+        self.values *= excess
+        self.values *= spread(slope / (self.totals * (1 + sums)))
+        return good
+
+    def _shift(self, shifts: Array, dropped: Array) -> None:
+        """Take one number of each row from d, and keep what that drops."""
+        rooms = [
+            self.scratch.like(self.d, name)
+            for name in ("fifth", "near", "square", "seventh")
+        ]
+        self.d, more = two_difference(self.d, shifts, rooms)
+        dropped += more
+        np.expm1(self.d, out=self.excess)
+
+    def _corrected_excess(self) -> tuple[Array, Array]:
         """Return E with the digits of d that were dropped, and M."""
         excess = self.excess
         if self.dropped is not None:
-            self.dropped *= np.add(excess, 1, out=self.room)
-            excess += self.dropped
+            excess += self.dropped * np.add(excess, 1, out=self.room)
         return excess, self._mean(excess)
 
     def keep_digits(self, divergences: Array) -> Array:
