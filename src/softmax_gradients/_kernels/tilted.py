@@ -26,7 +26,7 @@ import numpy as np
 from .._inputs import Array
 from .compensated import rest_of_quotient, two_difference
 from .excess import excess_of_exponentials
-from .exponentials import Scratch, Terms
+from .exponentials import Terms
 from .losses import MASKED
 from .sums import ROWS, Layout, column
 
@@ -49,6 +49,10 @@ LARGEST_SHARE = 2.5
 
 # q - p is found from a larger M only where no digit of d is missing.
 LARGE_SUM = 0.1
+
+# A mean of (z - v)/T above this, taken from d, leaves some digits of itself: KL is
+# log(1 + M) less what is left.
+SMALL_MEAN = 0.1
 
 # A mean of (z - v)/T above so many sqrt(2 KL) took digits from z - v.
 LARGEST_MEAN = 4.0
@@ -137,19 +141,36 @@ class Tilt:
         if teacher.has_masks or student.has_masks:
             z = np.maximum(z, MASKED, out=scratch.like(z, "z"))
             v = np.maximum(v, MASKED, out=scratch.like(v, "v"))
+        self.logits, self.temperature = (z, v), temperature
         self.d = d = np.subtract(z, v, out=scratch.like(z, "first"))
         self.room = scratch.like(d, "third")
-        means = self._mean(d)
-        d -= layout.spread(means)
+        self.excess = scratch.like(d, "second")
+        self.removed = self._mean(d)
+        d -= layout.spread(self.removed)
         d *= 1 / temperature
-        self.means = means / temperature  # what was taken from (z - v)/T last
+        self.means = self.removed / temperature
         self.largest = float(d.max())
         self.dropped: Array | None = None
         if layout.in_columns and self.largest > LITTLE:
-            self.dropped = _dropped(d, z, v, means, temperature, scratch)
-            self.means = self._mean(d) + self._mean(self.dropped)
-            self.dropped -= self.means
-        self.excess = np.expm1(d, out=scratch.like(d, "second"))
+            self.dropped = self._find_dropped()
+        np.expm1(d, out=self.excess)
+
+    def _find_dropped(self) -> Array:
+        """Return what d lacks to be (z - v)/T less its mean, and set what was left."""
+        one, two, three, four, five, six = (
+            self.scratch.like(self.d, name)
+            for name in ("second", "third", "near", "square", "fifth", "sixth")
+        )
+        gaps, first = two_difference(*self.logits, (one, two, three, four))
+        gaps, second = two_difference(gaps, self.removed, (five, two, three, six))
+        first += second
+        rooms = (one, two, three, six)
+        dropped = rest_of_quotient(gaps, self.d, self.temperature, rooms)
+        dropped += first
+        dropped /= self.temperature
+        self.means = self._mean(self.d) + self._mean(dropped)
+        dropped -= self.means
+        return dropped
 
     def _mean(self, of: Array) -> Array:
         """Return the sums of p times something."""
@@ -173,6 +194,8 @@ class Tilt:
             terms *= take(self.values, few)
             sums[few] = self.layout.sums(terms) / self.totals[few]
         divergences = np.log1p(sums)
+        if self.dropped is None and abs(self.means).max() > SMALL_MEAN:
+            divergences -= self._mean(d) * sums / (1 + sums)
         good = self.keep_digits(divergences)
         if self.largest > MODERATE and self.dropped is None:
             terms = np.multiply(self.values, excess, out=room)
@@ -185,12 +208,15 @@ class Tilt:
         """Turn the exponentials into `slope` (q - p), and return which are right."""
         excess, sums = self._corrected_excess()
         good = self.keep_digits(np.log1p(sums))
-        if self.dropped is None:
-            good &= sums <= LARGE_SUM
+        is_large = sums > LARGE_SUM
+        if not self.layout.in_columns:
+            good &= ~is_large
             if self.largest > MODERATE:
                 good &= self.layout.largest(self.d) <= MODERATE
-        elif sums.max() > LARGE_SUM:
+        elif is_large.any():
             # E - M would cancel where q is near p: let M be 0.
+            if self.dropped is None:
+                self.dropped = self._find_dropped()
             self._shift(np.log1p(sums), self.dropped)
             excess, sums = self._corrected_excess()
         spread = self.layout.spread
@@ -229,20 +255,3 @@ class Tilt:
             shares = self.layout.largest(self.values) / self.totals
             few &= sums < np.maximum(LARGE_DIVERGENCE_OF_MANY, shares / LARGEST_SHARE)
         return np.flatnonzero(few)
-
-
-def _dropped(
-    d: Array, z: Array, v: Array, means: Array, temperature: float, scratch: Scratch
-) -> Array:
-    """Return what d lacks to be (z - v - mean)/T."""
-    one, two, three, four, five, six = (
-        scratch.like(d, name)
-        for name in ("second", "third", "near", "square", "fifth", "sixth")
-    )
-    difference, first = two_difference(z, v, (one, two, three, four))
-    difference, second = two_difference(difference, means, (five, two, three, six))
-    first += second
-    rest = rest_of_quotient(difference, d, temperature, (one, two, three, six))
-    rest += first
-    rest /= temperature
-    return rest
