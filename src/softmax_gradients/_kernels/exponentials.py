@@ -97,6 +97,7 @@ class Terms(NamedTuple):
     scratch: Scratch
     is_shifted: bool = False
     has_masks: bool = False  # some logits are -inf, as far as was looked
+    can_spare: bool = False  # the logits are float32, and their results
 
     def are_good(self, totals: Array, others: Array | None = None) -> Array:
         """Say of each row's sum whether all its digits hold. A NaN's do not.
@@ -129,6 +130,8 @@ class Terms(NamedTuple):
     def _largest_and_sums(self, values: Array) -> tuple[Array, Array]:
         entries = values.reshape(-1)
         largest = flat_index(values.argmax(axis=-1), values)
+        if self.can_spare:
+            return largest, row_sums(values)
         at_largest = entries[largest]
         entries[largest] = 0
         sums = row_sums(values) + at_largest
@@ -163,10 +166,11 @@ def direct(logits: Array, temperature: Temperature, char: str) -> Maker | None:
     outside = (peaks > HIGHEST[char] * value) | (peaks < LOWEST * value)
     if 2 * np.count_nonzero(outside) > len(peaks):
         return None
-    if logits.dtype.char != char:  # float32 needs no more digits than z/T in float64
+    can_spare = logits.dtype.char != char
+    if can_spare:  # float32 needs no more digits than z/T has in float64
         temperature = temperature._replace(is_exact=True)
     has_masks = bool(some.min() == -np.inf)
-    return partial(_direct_terms, temperature, has_masks=has_masks)
+    return partial(_direct_terms, temperature, has_masks=has_masks, can_spare=can_spare)
 
 
 def shifted(logits: Array, temperature: Temperature, char: str) -> Maker:
@@ -193,6 +197,7 @@ def _direct_terms(
     scratch: Scratch,
     *,
     has_masks: bool,
+    can_spare: bool,
 ) -> Terms:
     """Write the exponentials into `out`."""
     wide, value = in_type(logits, out.dtype, scratch), temperature.value
@@ -205,7 +210,14 @@ def _direct_terms(
         _compensated(wide, out, temperature, scratch, has_masks=has_masks)
         least, log_factor = least * value, math.log(value)
     return Terms(
-        wide, out, log_factor, temperature, least, scratch, has_masks=has_masks
+        wide,
+        out,
+        log_factor,
+        temperature,
+        least,
+        scratch,
+        has_masks=has_masks,
+        can_spare=can_spare,
     )
 
 

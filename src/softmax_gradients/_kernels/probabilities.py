@@ -43,17 +43,17 @@ def jacobian_product(terms: Terms, vector: Array) -> Array:
     mean = row_products(values, vector, room) / totals
     values *= np.subtract(vector, column(mean, values), out=room)
     values *= column(1 / (totals * terms.temperature.value), values)
-    return terms.are_good(totals) & is_moderate(vector)
+    return terms.are_good(totals) & _are_moderate(terms, vector, mean)
 
 
 def log_softmax_vjp(terms: Terms, vector: Array) -> Array:
     """Turn the exponentials into (g - q sum(g)) / T, for the `vector` g."""
     values = terms.values
-    totals = row_sums(values)
-    values *= column(-row_sums(vector) / totals, values)
+    totals, sums = row_sums(values), row_sums(vector)
+    values *= column(-sums / totals, values)
     values += vector
     divide(values, terms.temperature)
-    return terms.are_good(totals) & is_moderate(vector)
+    return terms.are_good(totals) & _are_moderate(terms, vector, sums)
 
 
 def divide(values: Array, temperature: Temperature) -> None:
@@ -65,6 +65,11 @@ def divide(values: Array, temperature: Temperature) -> None:
         values /= temperature.value
 
 
-def is_moderate(vector: Array) -> bool:
-    """Say whether products with an exponential cannot overflow."""
+def _are_moderate(terms: Terms, vector: Array, sums: Array) -> Array | bool:
+    """Say whether products with an exponential cannot overflow, nor are they NaN.
+
+    With a cotangent of float32 only infinity and NaN matter, which the sums show.
+    """
+    if terms.can_spare:
+        return np.isfinite(sums)
     return bool(vector.min() > -HUGE and vector.max() < HUGE)

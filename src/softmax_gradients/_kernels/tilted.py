@@ -21,6 +21,8 @@ kernel here or for `divergence`. For short rows what rounding dropped from d is 
     e^(d + c) - 1 = E + (E + 1) c,   e^(d + c) - 1 - (d + c) = (E - d) + E c.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from .._inputs import Array
@@ -30,40 +32,46 @@ from .exponentials import Terms
 from .losses import MASKED
 from .sums import ROWS, Layout, column
 
-# How many times as large as (1 + F) log(1 + F) J may be. The two are equal to sum q d
-# and KL, times 1 + F.
-LARGEST_SLOPE = 3.0
 
-# Up to here J need not be looked at: J/F is at most 3.6.
-MODERATE = 3.0
+class Limits(NamedTuple):
+    """Where the digits of float64 suffice for the results."""
 
-# Up to here the rounding of d shows in no result.
+    # How many times as large as (1 + F) log(1 + F) J may be. The two are equal to
+    # sum q d and KL, times 1 + F.
+    slope: float
+    # Up to this d J need not be looked at (J/F is at most 3.6), nor the largest q - p.
+    d: float
+    # e^d - 1 - d is found as a difference where KL is above this: half a unit in the
+    # last place of d is lost in each term, 4 eps if all were lost to the same side. In
+    # long rows that no class dominates they are not.
+    divergence: float
+    divergence_of_many: float
+    # q - p is found from a larger M only where no digit of d is missing.
+    tilt: float
+    # A mean of (z - v)/T above so many sqrt(2 KL) took digits from z - v.
+    mean: float
+    # What q - p loses, subtracted as it stands, is small beside its largest entry, if
+    # that is at least this share of the largest probability.
+    difference: float
+
+
+LIMITS = Limits(3.0, 3.0, 0.05, 0.01, 0.1, 4.0, 0.5)
+# For float32, which half the digits are enough for.
+LIMITS_TO_SPARE = Limits(1e6, 1e6, 1e-12, 1e-12, 1e300, 1e5, 1e-6)
+
+# Up to this d its rounding shows in no result.
 LITTLE = 1.0
 
-# e^d - 1 - d is found as a difference where KL is above this: half a unit in the last
-# place of d is lost in each term, 4 eps if all were lost to the same side. In long rows
-# that no class dominates they are not.
-LARGE_DIVERGENCE = 0.05
-LARGE_DIVERGENCE_OF_MANY = 0.01
+# e^d - 1 - d is found as a difference in long rows whose largest p is below so many KL.
 LARGEST_SHARE = 2.5
-
-# q - p is found from a larger M only where no digit of d is missing.
-LARGE_SUM = 0.1
 
 # A mean of (z - v)/T above this, taken from d, leaves some digits of itself: KL is
 # log(1 + M) less what is left.
 SMALL_MEAN = 0.1
 
-# A mean of (z - v)/T above so many sqrt(2 KL) took digits from z - v.
-LARGEST_MEAN = 4.0
-
 # What is left of the mean after d was centred, and taken from it at last, is not
 # squared: that is below the last digits of KL if it is below so many sqrt(2 KL).
 LARGEST_REST = 2e-9
-
-# What q - p loses is small beside its largest entry, if that is at least this share of
-# the largest probability.
-LARGE_DIFFERENCE = 0.5
 
 # Squares of d below this lose digits.
 LEAST_DIVERGENCE = 1e-280
@@ -110,8 +118,8 @@ class Subtracted:
         q, p = student.values, teacher.values
         places, sums = [], []
         for terms in (student, teacher):
-            largest, totals = terms.largest_and_sums()
-            places.append(largest)
+            place, totals = terms.largest_and_sums()
+            places.append(place)
             sums.append(totals)
         student_sums, teacher_sums = sums
         good = student.are_good(student_sums) & teacher.are_good(teacher_sums)
@@ -122,8 +130,13 @@ class Subtracted:
         p *= column(self.slope / teacher_sums, p)
         most = [each.reshape(-1)[at] for each, at in zip((q, p), places, strict=True)]
         q -= p
-        differences = [abs(q.reshape(-1)[at]) for at in places]
-        return good & (np.maximum(*differences) >= LARGE_DIFFERENCE * np.maximum(*most))
+        largest = np.maximum(*(abs(q.reshape(-1)[at]) for at in places))
+        return good & (largest >= _limits(teacher).difference * np.maximum(*most))
+
+
+def _limits(terms: Terms) -> Limits:
+    """Return the limits for the type of the results."""
+    return LIMITS_TO_SPARE if terms.can_spare else LIMITS
 
 
 class Tilt:
@@ -135,6 +148,8 @@ class Tilt:
         self.values = teacher.values
         self.totals = totals
         self.layout = layout
+        self.limits = _limits(teacher)
+        self.is_exact = layout.in_columns and not teacher.can_spare
         # What the compensated exponentials needed the first two rooms for is done.
         self.scratch = scratch = teacher.scratch
         z, v, temperature = student.logits, teacher.logits, teacher.temperature.value
@@ -151,7 +166,7 @@ class Tilt:
         self.means = self.removed / temperature
         self.largest = float(d.max())
         self.dropped: Array | None = None
-        if layout.in_columns and self.largest > LITTLE:
+        if self.is_exact and self.largest > LITTLE:
             self.dropped = self._find_dropped()
         np.expm1(d, out=self.excess)
 
@@ -197,10 +212,10 @@ class Tilt:
         if self.dropped is None and abs(self.means).max() > SMALL_MEAN:
             divergences -= self._mean(d) * sums / (1 + sums)
         good = self.keep_digits(divergences)
-        if self.largest > MODERATE and self.dropped is None:
+        if self.largest > self.limits.d and self.dropped is None:
             terms = np.multiply(self.values, excess, out=room)
             slopes = self.layout.dots(terms, d, room) / self.totals
-            good &= slopes <= LARGEST_SLOPE * (1 + sums) * divergences
+            good &= slopes <= self.limits.slope * (1 + sums) * divergences
         np.multiply(divergences, factor, out=losses)
         return good
 
@@ -208,11 +223,11 @@ class Tilt:
         """Turn the exponentials into `slope` (q - p), and return which are right."""
         excess, sums = self._corrected_excess()
         good = self.keep_digits(np.log1p(sums))
-        is_large = sums > LARGE_SUM
-        if not self.layout.in_columns:
+        is_large = sums > self.limits.tilt
+        if not self.is_exact:
             good &= ~is_large
-            if self.largest > MODERATE:
-                good &= self.layout.largest(self.d) <= MODERATE
+            if self.largest > self.limits.d:
+                good &= self.layout.largest(self.d) <= self.limits.d
         elif is_large.any():
             # E - M would cancel where q is near p: let M be 0.
             if self.dropped is None:
@@ -244,14 +259,16 @@ class Tilt:
 
     def keep_digits(self, divergences: Array) -> Array:
         """Say of which rows z - v and the squares of d have their digits."""
-        limit = LARGEST_MEAN if self.dropped is None else LARGEST_REST
+        limit = self.limits.mean if self.dropped is None else LARGEST_REST
         good: Array = abs(self.means) <= limit * np.sqrt(2 * divergences)
         return good & (divergences > LEAST_DIVERGENCE)
 
     def _lack_digits(self, sums: Array) -> Array:
         """Return in which rows e^d - 1 - d, as a difference, has too few digits."""
-        few = sums < LARGE_DIVERGENCE
+        few = sums < self.limits.divergence
         if not self.layout.in_columns and few.any():
             shares = self.layout.largest(self.values) / self.totals
-            few &= sums < np.maximum(LARGE_DIVERGENCE_OF_MANY, shares / LARGEST_SHARE)
+            few &= sums < np.maximum(
+                self.limits.divergence_of_many, shares / LARGEST_SHARE
+            )
         return np.flatnonzero(few)
