@@ -261,7 +261,7 @@ class Tilt:
         """Say of which rows z - v and the squares of d have their digits."""
         limit = self.limits.mean if self.dropped is None else LARGEST_REST
         good: Array = abs(self.means) <= limit * np.sqrt(2 * divergences)
-        return good & (divergences > LEAST_DIVERGENCE)
+        return good & (divergences > LEAST_DIVERGENCE) & (divergences < np.inf)
 
     def _lack_digits(self, sums: Array) -> Array:
         """Return in which rows e^d - 1 - d, as a difference, has too few digits."""
