@@ -1,7 +1,7 @@
 """e^(z/T) for a block of rows at any T, with as few passes over it as digits allow.
 
 An exponent s = z/T of size 30 is rounded by up to 2^-49, and so is e^s, relatively:
-sixteen times what a float can tell apart. Where T is a power of two, s is exact. Else
+eight times what a float can tell apart. Where T is a power of two, s is exact. Else
 let s be z/T rounded to a grid, the multiples of 2^-27, and T = T_h + T_l with T_h of 14
 bits. Then
 

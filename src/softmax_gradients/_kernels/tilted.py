@@ -2,19 +2,19 @@
 
 Let d_j be (z_j - v_j)/T, less its mean: sum_j p_j d_j = 0. Then q is p, tilted by e^d:
 
-    q_j = p_j e^(d_j) / (1 + F),   F = sum_j p_j (e^(d_j) - 1 - d_j),
-    KL = log(1 + F),
+    q_j = p_j e^(d_j) / (1 + A),   A = sum_j p_j (e^(d_j) - 1 - d_j),
+    KL = log(1 + A),
     T dKL/dz_j = q_j - p_j = p_j (E_j - M) / (1 + M),   E_j = e^(d_j) - 1,
 
-with M = sum_j p_j E_j, which is F but for what rounding left of the mean. The terms of
-F are not negative, and no two numbers are subtracted that are nearly equal: F is
+with M = sum_j p_j E_j, which is A but for what rounding left of the mean. The terms of
+A are not negative, and no two numbers are subtracted that are nearly equal: A is
 accurate however near q is to p.
 
-What the rounding of d changes in F is at most some eps times
+What the rounding of d changes in A is at most some eps times
 
     J = sum_j p_j E_j d_j,
 
-whose terms are not negative either. J/F is 2 where d is small, and large where q has
+whose terms are not negative either. J/A is 2 where d is small, and large where q has
 its weight in classes where p has little. Long rows where that is so are for the other
 kernel here or for `divergence`. For short rows what rounding dropped from d is found:
 
@@ -36,10 +36,10 @@ from .sums import ROWS, Layout, column
 class Limits(NamedTuple):
     """Where the digits of float64 suffice for the results."""
 
-    # How many times as large as (1 + F) log(1 + F) J may be. The two are equal to
-    # sum q d and KL, times 1 + F.
+    # How many times as large as (1 + A) log(1 + A) J may be. The two are equal to
+    # sum q d and KL, times 1 + A.
     slope: float
-    # Up to this d J need not be looked at (J/F is at most 3.6), nor the largest q - p.
+    # Up to this d J need not be looked at (J/A is at most 3.6), nor the largest q - p.
     d: float
     # e^d - 1 - d is found as a difference where KL is above this: half a unit in the
     # last place of d is lost in each term, 4 eps if all were lost to the same side. In
