@@ -141,9 +141,11 @@ def cross_entropy(
     targets = _usable(targets, logits, check)
     kernel = _loss_kernel(targets, logits)(gradient=False)
     results, given = Results(by_row=rows), ((logits,), (targets,))
-    sooner = []
     if targets.ndim < logits.ndim:
-        sooner = _from_gaps(gaps.label_losses, temperature, logits, targets)
+        from_gaps: Callable[..., Array] = gaps.label_losses
+    else:
+        from_gaps = losses.WeightsFromGaps(gradient=False)
+    sooner = _from_gaps(from_gaps, temperature, logits, targets)
     _compute(
         kernel, slow, temperature, results, *given, sooner, narrow=True, check=check
     )
@@ -167,7 +169,10 @@ def cross_entropy_gradient(
     targets = _usable(targets, logits, check)
     kernel = _loss_kernel(targets, logits)(divisor)
     results, given = Results(gradient), ((logits,), (targets,))
-    _compute(kernel, slow, temperature, results, *given, narrow=True, check=check)
+    sooner = _soft_from_gaps(divisor, temperature, logits, targets)
+    _compute(
+        kernel, slow, temperature, results, *given, sooner, narrow=True, check=check
+    )
     return gradient
 
 
@@ -219,7 +224,10 @@ def cross_entropy_rows_and_gradient(
     rows = np.empty(logits.shape[:-1], at_least_double(logits))
     kernel = _loss_kernel(targets, logits)(divisor)
     results, given = Results(gradient, rows), ((logits,), (targets,))
-    _compute(kernel, slow, temperature, results, *given, narrow=True, check=check)
+    sooner = _soft_from_gaps(divisor, temperature, logits, targets)
+    _compute(
+        kernel, slow, temperature, results, *given, sooner, narrow=True, check=check
+    )
     return rows, gradient
 
 
@@ -237,9 +245,7 @@ def temperature_derivatives(
 
     rows = np.empty(logits.shape[:-1], at_least_double(logits))
     targets = _usable(targets, logits, check)
-    kernel = losses.TemperatureDerivative(
-        _loss_kernel(targets, logits)(1 / temperature)
-    )
+    kernel = losses.temperature_derivative
     results, given = Results(by_row=rows), ((logits,), (targets,))
     _compute(kernel, slow, temperature, results, *given, check=check)
     return rows
@@ -371,6 +377,16 @@ def _from_gaps(
     char = logits.dtype.char
     given = tuple(arrays[:1]), tuple(arrays[1:])
     return [Attempt(kernel, [untaken], *given, char, is_optional=True)]
+
+
+def _soft_from_gaps(
+    divisor: int, temperature: float, logits: Array, targets: Array
+) -> list[Attempt]:
+    """Return that attempt for a gradient, which takes weights only."""
+    if targets.ndim < logits.ndim:
+        return []
+    kernel = losses.WeightsFromGaps(divisor)
+    return _from_gaps(kernel, temperature, logits, targets)
 
 
 def _compute(

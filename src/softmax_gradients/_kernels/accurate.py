@@ -4,6 +4,7 @@ Each function works on rows, class axis last, of any number of axes. Logits are 
 once into `Scaled`: (z - max z)/T and what its rounding dropped.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -182,7 +183,14 @@ def _nearly_uniform(scaled: Scaled, weights: Array) -> Array:
     return near.all(axis=-1, keepdims=True)
 
 
-def flat_difference(exponents: Array, weights: Array) -> Array:
+def _sums(values: Array) -> Array:
+    """Return the sums along the last axis, kept as (..., 1)."""
+    return values.sum(axis=-1, keepdims=True)
+
+
+def flat_difference(
+    exponents: Array, weights: Array, sums: Callable[[Array], Array] = _sums
+) -> Array:
     """Return e_k * sum(t) - t_k * sum(e) where e and t are nearly uniform.
 
     Write e_k = 1 + m + a_k and t_k = c + b_k, with m the mean of e - 1 and c that of
@@ -192,21 +200,16 @@ def flat_difference(exponents: Array, weights: Array) -> Array:
 
     At a high temperature all of a and b is tiny, and known to its last digit: e - 1
     by expm1, and b because a difference of numbers within a factor of two is exact.
+    `sums` adds up the entries of each row.
     """
-    excess = np.expm1(exponents)
-    mean, apart = _mean_and_rest(excess)
-    mean_weight, apart_weight = _mean_and_rest(weights)
-    classes, rest = weights.shape[-1], apart_weight.sum(axis=-1, keepdims=True)
+    excess, classes = np.expm1(exponents), weights.shape[-1]
+    mean, mean_weight = sums(excess) / classes, sums(weights) / classes
+    apart, apart_weight = excess - mean, weights - mean_weight
+    rest = sums(apart_weight)
     difference = (1 + mean) * (rest - classes * apart_weight)
     difference += apart * (classes * mean_weight + rest)
-    difference -= weights * apart.sum(axis=-1, keepdims=True)
+    difference -= weights * sums(apart)
     return difference
-
-
-def _mean_and_rest(values: Array) -> tuple[Array, Array]:
-    """Return the mean along the last axis, and the values minus it."""
-    mean = values.mean(axis=-1, keepdims=True)
-    return mean, values - mean
 
 
 def covariance(probs: Array, first: Array, second: Array) -> Array:

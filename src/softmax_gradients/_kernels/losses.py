@@ -10,23 +10,37 @@ and for weights t, with k the class of the largest exponential,
     L = sum_j t_j (z_k - z_j)/T + sum_j t_j log(1 + sum_{j != k} e_j / e_k),
     dL/dz_j = (q_j sum(t) - t_j) / T.
 
-The sums are of nonnegative numbers, so nothing cancels in them.
+The sums are of nonnegative numbers, so nothing cancels in them. For the derivative in
+T logits are counted from the largest, as g_j = z_j - z_k:
+
+    dL/dT = (g_y - sum_j q_j g_j) / T^2,    dL/dT = -sum_j g_j dL/dz_j / T.
 """
 
+import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
 from .._inputs import Array
 from .accurate import flat_difference
-from .exponentials import Terms
-from .sums import any_in_row, column, flat_index, row_products, row_sums
+from .exponentials import Chosen, Terms
+from .sums import column, flat_index, row_dots, row_products, row_sums
 
 # A quotient by less than this is taken as a difference of logarithms.
 SMALL = 1e-30
 
 # In place of the logit -inf, where it is multiplied with 0.
 MASKED = -1e200
+
+# How many times as large as what its error is measured by sum(t) D may be.
+LARGEST_MEAN_GAP = 2.0
+
+# Exponentials and weights are called even where the mean of the other exponentials is
+# above this share of the largest, and where the mean square of the weights is below
+# this multiple of their mean's square.
+EVEN_TERMS = 0.36
+EVEN_WEIGHTS = 1.2
 
 
 class Labels:
@@ -39,22 +53,22 @@ class Labels:
     def __call__(
         self, terms: Terms, labels: Array, losses: Array | None = None
     ) -> Array:
-        losses = np.empty(len(labels)) if losses is None else losses
         values = terms.values
         entries, target = values.reshape(-1), flat_index(labels, values)
         at_target = entries[target].astype(np.float64, copy=False)
         entries[target] = 0
         others = terms.sums(values)
         totals = at_target + others
-        losses[...] = np.log1p(others / at_target)
-        is_small = at_target < SMALL * others
-        if np.count_nonzero(is_small):
-            small = np.flatnonzero(is_small)
-            logits = terms.logits[small]
-            gaps = logits.max(axis=-1) - logits[np.arange(len(small)), labels[small]]
-            peaks = values[small].max(axis=-1)
-            losses[small] = gaps / terms.temperature.value
-            losses[small] += np.log(others[small] / peaks)
+        if losses is not None:
+            losses[...] = np.log1p(others / at_target)
+            is_small = at_target < SMALL * others
+            if np.count_nonzero(is_small):
+                small = np.flatnonzero(is_small)
+                logits, y = terms.logits[small], labels[small]
+                gaps = logits.max(axis=-1) - logits[np.arange(len(small)), y]
+                peaks = values[small].max(axis=-1)
+                losses[small] = gaps / terms.temperature.value
+                losses[small] += np.log(others[small] / peaks)
         if self.gradient:
             entries[target] = -others
             unit = terms.temperature.value * self.divisor
@@ -62,15 +76,18 @@ class Labels:
         return terms.are_good(totals, others)
 
 
-class WeightSums(NamedTuple):
+class Sums(NamedTuple):
     """What the entries of each row add up to; k is its largest exponential."""
 
     largest: Array  # the index of e_k in the flattened block
-    at_largest: Array  # e_k
-    others: Array  # the other e_j
+    total: Array  # the e_j
+    ratio: Array  # e_j / e_k, without e_k
     weight: Array  # t_j
-    product: Array  # t_j z_j
-    peak: Array  # z_k
+
+    def peaks(self, terms: Terms) -> Array:
+        """Return z_k as float64."""
+        peaks: Array = terms.logits.reshape(-1)[self.largest]
+        return peaks.astype(np.float64, copy=False)
 
 
 class Weights:
@@ -83,117 +100,185 @@ class Weights:
     def __call__(
         self, terms: Terms, weights: Array, losses: Array | None = None
     ) -> Array:
-        losses = np.empty(len(weights)) if losses is None else losses
         temperature = terms.temperature.value
-        logits, sums = _add_up(terms, weights)
-        distances = _distances(logits, weights, sums)
-        losses[...] = distances / temperature
-        losses += sums.weight * np.log1p(sums.others / sums.at_largest)
-        totals = sums.at_largest + sums.others
-        good = terms.are_good(totals, sums.others) & np.isfinite(losses)
+        good, sums = _add_up(terms, weights, _largest(terms.values))
+        if losses is not None:
+            losses[...] = _distances(terms, weights, sums) / temperature
+            losses += sums.weight * np.log1p(sums.ratio)
+            good &= np.isfinite(losses)
         if self.gradient:
-            unit = temperature * self.divisor
-            _subtract_weights(terms, weights, sums, unit)
-            _mend_uniform(terms, weights, sums, unit)
+            _subtract_weights(terms, weights, sums, temperature * self.divisor)
         return good
 
 
-def _add_up(terms: Terms, weights: Array) -> tuple[Array, WeightSums]:
-    """Return the logits, where they matter, and the sums; NaN refuses a row."""
-    logits, values = terms.logits, terms.values
+class WeightsFromGaps(Weights):
+    """The same kernel where z/T rounds, without compensated exponentials.
+
+    It takes e^g, where g_j = (z_j - z_k)/T is rounded three times. See `gaps`, where D
+    is defined, for what is lost: log(1 + R) is off by some eps D, and an entry of q by
+    some eps q |g|, which is small beside the largest entry. Where q_k is above one
+    half, 1 - q_k = R/(1 + R) may be what matters.
+    """
+
+    def __call__(
+        self, terms: Terms, weights: Array, losses: Array | None = None
+    ) -> Array:
+        temperature, values = terms.temperature.value, terms.values
+        largest = _largest(terms.logits)
+        gaps = _gaps(terms, largest)
+        gaps *= 1 / temperature
+        np.exp(gaps, out=values)
+        good, sums = _add_up(terms, weights, largest)
+        log_totals = np.log1p(sums.ratio)
+        least = np.full(len(good), np.inf)
+        if losses is not None:
+            losses[...] = sums.weight * log_totals
+            losses -= _inner_products(row_dots, weights, gaps, terms)
+            least = losses
+            good &= np.isfinite(losses)
+        if self.gradient:
+            at_largest = weights.reshape(-1)[largest]
+            size = np.maximum(sums.weight - at_largest, at_largest * log_totals)
+            size[sums.ratio >= 1] = np.inf
+            least = np.minimum(least, size)
+        # The entropy of q is D + log(1 + R), at most log C.
+        most = sums.weight * (math.log(weights.shape[-1]) - log_totals)
+        is_doubtful = ~(most <= LARGEST_MEAN_GAP * least)
+        if np.count_nonzero(is_doubtful):
+            mean_gaps = -_inner_products(row_dots, values, gaps, terms) / sums.total
+            good &= sums.weight * mean_gaps <= LARGEST_MEAN_GAP * least
+        if self.gradient:
+            _subtract_weights(terms, weights, sums, temperature * self.divisor)
+        return good
+
+
+def _largest(rows: Array) -> Array:
+    """Return where in the flattened block the largest entry of each row stands."""
+    return flat_index(rows.argmax(axis=-1), rows)
+
+
+def _add_up(terms: Terms, weights: Array, largest: Array) -> tuple[Array, Sums]:
+    """Return which rows are valid and keep their digits, and the sums."""
+    values = terms.values
     entries = values.reshape(-1)
-    largest = flat_index(values.argmax(axis=-1), values)
     at_largest = entries[largest]
     entries[largest] = 0
     others = row_sums(values)
     entries[largest] = at_largest
-    room = terms.scratch.like(values, "products")
-    weight, product = row_sums(weights), row_products(weights, logits, room)
-    if np.isnan(product).any():  # a masked class without weight is 0 * -inf
-        masked = logits == -np.inf
-        lost = np.multiply(weights, masked, out=room).any(axis=-1)
-        logits = terms.scratch.like(values, "unmasked")
-        np.maximum(terms.logits, MASKED, out=logits)
-        product = row_products(weights, logits, room)
-        product[lost] = np.nan
+    total, weight = at_largest + others, row_sums(weights)
+    good = terms.are_good(total, others) & (weight < np.inf)
     if not weights.min() >= 0:
-        product[...] = np.nan
-    peak = logits.reshape(-1)[largest]
-    return logits, WeightSums(largest, at_largest, others, weight, product, peak)
+        good[...] = False
+    return good, Sums(largest, total, others / at_largest, weight)
 
 
-def _distances(logits: Array, weights: Array, sums: WeightSums) -> Array:
+def _distances(terms: Terms, weights: Array, sums: Sums) -> Array:
     """Return sum t_j (z_k - z_j) for each row.
 
     z_k times the sum of t, minus the inner product of t and z, is one pass where the
-    sum over differences is two. It is good enough where it is not small beside what
-    it is the difference of.
+    sum over differences is two. It is good enough where neither is large beside their
+    difference.
     """
-    at_peak = sums.weight * sums.peak
-    distances: Array = at_peak - sums.product
-    doubtful = np.flatnonzero(abs(at_peak) > 1.5 * distances)
-    if len(doubtful):
-        gaps = sums.peak[doubtful, np.newaxis] - logits[doubtful]
-        distances[doubtful] = row_sums(weights[doubtful] * gaps)
+    room = terms.scratch.like(weights, "product")
+    peaks = sums.peaks(terms)
+    at_peak = sums.weight * peaks
+    distances: Array = at_peak - row_dots(weights, terms.logits, room)
+    good = (at_peak <= 1.5 * distances) & (at_peak >= -0.25 * distances)
+    if np.count_nonzero(good) < len(good):
+        doubtful = np.flatnonzero(~good)
+        t = weights.take(doubtful, axis=0)
+        gaps = peaks[doubtful, np.newaxis] - terms.logits.take(doubtful, axis=0)
+        if not gaps.max() < np.inf:  # a masked class without weight is 0 * inf
+            np.copyto(gaps, 0, where=t == 0)
+        distances[doubtful] = row_dots(t, gaps, gaps)
     return distances
 
 
-def _subtract_weights(
-    terms: Terms, weights: Array, sums: WeightSums, unit: float
-) -> None:
+def _subtract_weights(terms: Terms, weights: Array, sums: Sums, unit: float) -> None:
     """Turn the exponentials into (q sum(t) - t) / unit."""
     values = terms.values
-    total = sums.at_largest + sums.others
     # The unit, divided by last, spares a pass; first where a quotient might underflow.
     first = min(1, unit)
-    values *= column(sums.weight / (total * first), values)
+    values *= column(sums.weight / (sums.total * first), values)
     values -= weights if first == 1 else weights / first
     if unit > 1:
         values *= 1 / unit
     # Where q is above one half, q sum(t) - t may cancel; a row of gradients sums to 0.
-    sure = np.flatnonzero(sums.at_largest > sums.others)
-    if len(sure):
+    is_sure = sums.ratio < 1
+    if np.count_nonzero(is_sure):
+        sure = np.flatnonzero(is_sure)
         entries, largest = values.reshape(-1), sums.largest[sure]
         entries[largest] = 0
-        entries[largest] = -row_sums(values[sure])
+        entries[largest] = -row_sums(values.take(sure, axis=0))
+    # Where q and t are both even, they cancel.
+    is_even = sums.ratio >= EVEN_TERMS * (weights.shape[-1] - 1)
+    count = np.count_nonzero(is_even)
+    if count:
+        some = np.flatnonzero(is_even) if 2 * count < len(is_even) else slice(None)
+        _mend_even(terms, weights, sums, unit, some)
 
 
-def _mend_uniform(terms: Terms, weights: Array, sums: WeightSums, unit: float) -> None:
-    """Write the gradients of rows where q and t are so uniform that they cancel.
-
-    That is, where all exponentials are within a factor of e of one another.
-    """
-    classes, temperature = weights.shape[-1], terms.temperature.value
-    even = np.flatnonzero(2.8 * sums.others >= (classes - 1) * sums.at_largest)
-    gaps = terms.logits[even].astype(np.float64, copy=False)
-    gaps -= sums.peak[even, np.newaxis]
-    t = weights[even].astype(np.float64, copy=False)
-    apart = any_in_row(gaps < -1.1 * temperature)
-    apart |= any_in_row(t > 1.6 / classes * sums.weight[even, np.newaxis])
-    if apart.all():
+def _mend_even(
+    terms: Terms, weights: Array, sums: Sums, unit: float, chosen: Chosen
+) -> None:
+    """Write those of the chosen rows again where the weights are even."""
+    t = weights[chosen]
+    room = terms.scratch.like(t, "product")
+    squares = weights.shape[-1] * row_dots(t, t, room)
+    uneven = (squares > EVEN_WEIGHTS * sums.weight[chosen] ** 2) & (squares < np.inf)
+    if uneven.all():
         return
-    if apart.any():
-        even, gaps, t = even[~apart], gaps[~apart], t[~apart]
-    gaps /= temperature
-    totals = 1 + sums.others[even] / sums.at_largest[even]
-    difference = flat_difference(gaps, t)
-    difference /= column(totals * unit, difference)
-    terms.values[even] = difference
+    rows = np.arange(len(weights))[chosen][~uneven]
+    gaps = terms.logits.take(rows, axis=0) - sums.peaks(terms)[rows, np.newaxis]
+    gaps /= terms.temperature.value
+    t = weights.take(rows, axis=0).astype(np.float64, copy=False)
+    difference = flat_difference(gaps, t, lambda rows: column(row_sums(rows), t))
+    difference /= column((1 + sums.ratio[rows]) * unit, difference)
+    terms.values[rows] = difference
 
 
-class TemperatureDerivative:
-    """The kernel for dL/dT = -<z, dL/dz>/T, with `kernel` for the gradient dL/dz."""
+def temperature_derivative(terms: Terms, targets: Array, derivatives: Array) -> Array:
+    """Write dL/dT for class indices or weights."""
+    values = terms.values
+    if targets.ndim == 1:
+        largest, totals = terms.largest_and_sums()
+        good = terms.are_good(totals)
+        gaps = _gaps(terms, largest)
+        at_target = gaps.reshape(-1)[flat_index(targets, values)]
+        derivatives[...] = (
+            at_target - _inner_products(row_products, values, gaps, terms) / totals
+        )
+    else:
+        good, sums = _add_up(terms, targets, _largest(values))
+        _subtract_weights(terms, targets, sums, 1.0)
+        gaps = _gaps(terms, sums.largest)
+        derivatives[...] = -_inner_products(row_products, values, gaps, terms)
+    derivatives /= terms.temperature.value**2
+    return good & np.isfinite(derivatives)
 
-    def __init__(self, kernel: Labels | Weights) -> None:
-        self.kernel = kernel
 
-    def __call__(self, terms: Terms, targets: Array, derivatives: Array) -> Array:
-        losses = np.empty(len(derivatives))
-        good = self.kernel(terms, targets, losses) & np.isfinite(losses)
-        gaps = _gaps_below_largest(terms, "gaps")
-        derivatives[...] = -row_products(terms.values, gaps, gaps)
-        derivatives /= terms.temperature.value**2
-        return good
+def _gaps(terms: Terms, largest: Array) -> Array:
+    """Return z - z_k, where e_k are the largest exponentials."""
+    peaks = terms.logits.reshape(-1)[largest]
+    gaps = terms.scratch.like(terms.values, "rest")
+    return np.subtract(terms.logits, column(peaks, gaps), out=gaps)
+
+
+def _inner_products(
+    add_up: Callable[[Array, Array, Array], Array],
+    factors: Array,
+    gaps: Array,
+    terms: Terms,
+) -> Array:
+    """Return the inner products of the rows, where 0 times -inf counts as 0."""
+    products = add_up(factors, gaps, terms.scratch.like(gaps, "product"))
+    is_lost = np.isnan(products)
+    if np.count_nonzero(is_lost):
+        rows = np.flatnonzero(is_lost)
+        factors, gaps = factors.take(rows, axis=0), gaps.take(rows, axis=0)
+        np.copyto(gaps, 0, where=factors == 0)
+        products[rows] = add_up(factors, gaps, gaps)
+    return products
 
 
 def distillation_temperature_derivative(
@@ -203,8 +288,8 @@ def distillation_temperature_derivative(
     probs, temperature = teacher.values, teacher.temperature.value
     totals = row_sums(probs)
     probs *= column(1 / totals, probs)
-    kernel = TemperatureDerivative(Weights(1 / temperature))
-    good = kernel(student, probs, derivatives) & teacher.are_good(totals)
+    good = temperature_derivative(student, probs, derivatives)
+    good &= teacher.are_good(totals)
     z, v = _gaps_below_largest(student, "z"), _gaps_below_largest(teacher, "v")
     room = student.scratch.like(probs, "products")
     for gaps in (z, v):

@@ -1,5 +1,6 @@
 """Sums over the rows of a block that keep their digits."""
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -10,22 +11,32 @@ from .._inputs import Array
 # to right, which rounds more than NumPy's sum in pairs: too much for longer rows.
 SHORT_ROW = 64
 SHORT_COLUMN = 8
-ONES = {char: np.ones(SHORT_ROW, char) for char in "fd"}
+
+# A dot product adds up in a few partial sums: of longer pieces of a row it rounds more
+# than NumPy's sum in pairs.
+PIECE = 256
 
 
 def row_sums(values: Array) -> Array:
     """Return the sums of the rows, as float64."""
-    classes = values.shape[-1]
+    classes, char = values.shape[-1], values.dtype.char
     if classes <= SHORT_ROW:
-        sums: Array = values @ ONES[values.dtype.char][:classes]
+        sums: Array = values @ _ones(classes, char)
+    elif char == "f":
+        sums = _dots(values, _ones(classes, char))
     else:
         sums = values.sum(axis=-1)
     return sums.astype(np.float64, copy=False)
 
 
 def row_products(left: Array, right: Array, room: Array) -> Array:
-    """Return the inner products of the rows, as float64; `room` holds the terms."""
-    return row_sums(np.multiply(left, right, out=room))
+    """Return the inner products of the rows, as float64.
+
+    The products of short rows are left in `room`.
+    """
+    if left.shape[-1] <= SHORT_ROW:
+        return row_sums(np.multiply(left, right, out=room))
+    return _dots(left, right).astype(np.float64, copy=False)
 
 
 def row_dots(left: Array, right: Array, room: Array) -> Array:
@@ -33,6 +44,27 @@ def row_dots(left: Array, right: Array, room: Array) -> Array:
     if left.shape[-1] <= SHORT_ROW:
         return row_products(left, right, room)
     return np.vecdot(left, right).astype(np.float64, copy=False)
+
+
+def _dots(left: Array, right: Array) -> Array:
+    """Return the inner products along the last axis, in pieces where it is long."""
+    classes = left.shape[-1]
+    if classes <= PIECE:
+        dots: Array = np.vecdot(left, right)
+        return dots
+    whole = classes // PIECE * PIECE
+    pieces = (
+        array[..., :whole].reshape(*array.shape[:-1], -1, PIECE)
+        for array in (left, right)
+    )
+    dots = np.vecdot(left[..., whole:], right[..., whole:])
+    return dots + np.vecdot(*pieces).sum(axis=-1, dtype=np.float64)
+
+
+@lru_cache(maxsize=8)
+def _ones(count: int, char: str) -> Array:
+    """Return a vector of ones, with which a product is a sum."""
+    return np.ones(count, char)
 
 
 def column_sums(values: Array) -> Array:
