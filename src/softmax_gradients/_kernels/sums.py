@@ -13,8 +13,9 @@ SHORT_ROW = 64
 SHORT_COLUMN = 8
 
 # A dot product adds up in a few partial sums: of longer pieces of a row it rounds more
-# than NumPy's sum in pairs.
-PIECE = 256
+# than NumPy's sum in pairs. Of more than 10000 entries OpenBLAS has threads do it, which
+# wait for one another longer than it takes.
+PIECE, LONG_PIECE = 256, 8192
 
 
 def row_sums(values: Array) -> Array:
@@ -23,7 +24,7 @@ def row_sums(values: Array) -> Array:
     if classes <= SHORT_ROW:
         sums: Array = values @ _ones(classes, char)
     elif char == "f":
-        sums = _dots(values, _ones(classes, char))
+        sums = _dots(values, _ones(classes, char), PIECE)
     else:
         sums = values.sum(axis=-1)
     return sums.astype(np.float64, copy=False)
@@ -36,25 +37,25 @@ def row_products(left: Array, right: Array, room: Array) -> Array:
     """
     if left.shape[-1] <= SHORT_ROW:
         return row_sums(np.multiply(left, right, out=room))
-    return _dots(left, right).astype(np.float64, copy=False)
+    return _dots(left, right, PIECE).astype(np.float64, copy=False)
 
 
 def row_dots(left: Array, right: Array, room: Array) -> Array:
     """Return the inner products as above, of long rows to a few digits less, sooner."""
     if left.shape[-1] <= SHORT_ROW:
         return row_products(left, right, room)
-    return np.vecdot(left, right).astype(np.float64, copy=False)
+    return _dots(left, right, LONG_PIECE).astype(np.float64, copy=False)
 
 
-def _dots(left: Array, right: Array) -> Array:
+def _dots(left: Array, right: Array, piece: int) -> Array:
     """Return the inner products along the last axis, in pieces where it is long."""
     classes = left.shape[-1]
-    if classes <= PIECE:
+    if classes <= piece:
         dots: Array = np.vecdot(left, right)
         return dots
-    whole = classes // PIECE * PIECE
+    whole = classes // piece * piece
     pieces = (
-        array[..., :whole].reshape(*array.shape[:-1], -1, PIECE)
+        array[..., :whole].reshape(*array.shape[:-1], -1, piece)
         for array in (left, right)
     )
     dots = np.vecdot(left[..., whole:], right[..., whole:])
