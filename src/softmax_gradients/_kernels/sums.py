@@ -13,7 +13,7 @@ SHORT_ROW = 64
 SHORT_COLUMN = 8
 
 # A dot product adds up in a few partial sums: of longer pieces of a row it rounds more
-# than NumPy's sum in pairs. Of more than 10000 entries OpenBLAS has threads do it, which
+# than NumPy's sum in pairs. OpenBLAS gives more than 10000 entries to threads, which
 # wait for one another longer than it takes.
 PIECE, LONG_PIECE = 256, 8192
 
