@@ -1,5 +1,7 @@
 """The kernels: every public function's ways beside 50 digits, and what they refuse."""
 
+import math
+
 import mpmath
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from numpy.testing import assert_array_equal
 import softmax_gradients as sg
 from softmax_gradients import _kernels
 from softmax_gradients._inputs import as_unchecked_logits, as_unchecked_targets
+from softmax_gradients._kernels import sums
 from softmax_gradients._kernels.few import FEW, few_value_and_gradient
 from tests.support.oracles import (
     ExactRow,
@@ -127,6 +130,73 @@ def test_the_bound_holds_against_fifty_digits(kind, classes, temperature, dtype)
             size = max(exact.gradient_terms(target))
             gradient = exact.gradient(target)
             assert normwise_ulps(soft[1][row], gradient, dtype, size) <= BOUND
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("temperature", [0.7, 1.7, 3.0, 20.0])
+@pytest.mark.parametrize("kind", [0.1, *KINDS])
+def test_weights_of_long_rows_where_the_exponents_round(kind, temperature, dtype):
+    rng = np.random.default_rng(7)
+    classes = 150
+    if kind == 0.1:
+        logits = rng.uniform(-0.1, 0.1, (8, classes)).astype(dtype)
+    else:
+        logits, _ = batch(kind, classes, dtype, rows=8)
+    likely = np.eye(classes)[logits.argmax(axis=1)]
+    weights = rng.random(logits.shape)
+    weights[1::4] = rng.uniform(0.6, 1.4, (2, classes)) / classes
+    weights[2::4] = likely[2::4]
+    weights[3::4] = 0.9 * likely[3::4] + 0.1 / classes
+    weights[np.isneginf(logits)] = 0
+    weights = weights.astype(dtype)
+    options = {"temperature": temperature, "reduction": "none"}
+    both = sg.cross_entropy_value_and_gradient(logits, weights, **options)
+    losses = sg.cross_entropy(logits, weights, **options)
+    gradients = sg.cross_entropy_gradient(logits, weights, **options)
+    with mpmath.workdps(50):
+        for row in range(4):
+            exact = ExactRow(logits[row], temperature)
+            loss, slopes = exact.loss(weights[row]), exact.gradient(weights[row])
+            # All weight on one class: then nothing cancels.
+            size = None if row == 2 else max(exact.gradient_terms(weights[row]))
+            for found in (both[0][row], losses[row]):
+                assert ulps(found, [loss], dtype) <= BOUND
+            for found in (both[1][row], gradients[row]):
+                assert normwise_ulps(found, slopes, dtype, size) <= BOUND
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("temperature", [1.0, 1.7])
+def test_a_sure_row_keeps_the_digits_of_the_others(temperature, dtype):
+    """All others have the same gap, whose rounding is not to either side."""
+    classes = 200
+    logits = np.full((12, classes), -7.3, dtype)
+    logits[:, 5] = np.linspace(0, 55, 12)
+    weights = np.tile(np.eye(classes, dtype=dtype)[5], (12, 1))
+    options = {"temperature": temperature, "reduction": "none"}
+    losses, gradients = sg.cross_entropy_value_and_gradient(logits, weights, **options)
+    with mpmath.workdps(50):
+        for row, z in enumerate(logits):
+            exact = ExactRow(z, temperature)
+            assert ulps(losses[row], [exact.loss(weights[row])], dtype) <= BOUND
+            slopes = exact.gradient(weights[row])
+            assert normwise_ulps(gradients[row], slopes, dtype) <= BOUND
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("classes", [3, 64, 65, 256, 1000, 8192, 20_001])
+def test_sums_of_rows_of_any_length(classes, dtype):
+    rng = np.random.default_rng(classes)
+    left = np.exp(rng.normal(scale=3, size=(4, classes))).astype(dtype)
+    right = rng.uniform(size=left.shape).astype(dtype)
+    wide = left.astype(float), right.astype(float)
+    tolerance = 6 * np.finfo(dtype).eps
+    expected = [math.fsum(row) for row in wide[0]]
+    np.testing.assert_allclose(sums.row_sums(left), expected, rtol=tolerance)
+    expected = [math.fsum(row) for row in wide[0] * wide[1]]
+    for add_up in (sums.row_products, sums.row_dots):
+        found = add_up(left, right, np.empty_like(left))
+        np.testing.assert_allclose(found, expected, rtol=tolerance)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
@@ -297,12 +367,19 @@ def test_a_row_of_masked_classes_is_refused():
     ("bad", "message"),
     [(-0.5, "not be negative, got -0.5"), (np.nan, "finite"), (np.inf, "finite")],
 )
-def test_a_bad_weight_is_found_and_named(bad, message):
-    logits, _ = batch(5, 100, np.float64, rows=100)
+@pytest.mark.parametrize("temperature", [1.0, 1.7])
+def test_a_bad_weight_is_found_and_named(bad, message, temperature):
+    logits, _ = batch(5, 150, np.float64, rows=100)
     weights = np.full(logits.shape, 0.01)
     weights[70, 3] = bad
-    with pytest.raises(ValueError, match=message):
-        sg.cross_entropy_value_and_gradient(logits, weights)
+    for function in (
+        sg.cross_entropy,
+        sg.cross_entropy_gradient,
+        sg.cross_entropy_value_and_gradient,
+        sg.cross_entropy_temperature_gradient,
+    ):
+        with pytest.raises(ValueError, match=message):
+            function(logits, weights, temperature=temperature)
 
 
 def test_the_callers_settings_return_even_after_an_error():
@@ -400,10 +477,12 @@ def test_a_masked_class_with_weight_is_infinite_beside_large_divergences():
     np.testing.assert_allclose(divergences[4], expected, rtol=4e-15)
 
 
+@pytest.mark.parametrize("classes", [50, 150])
 @pytest.mark.parametrize("temperature", [1.0, 1.7])
-def test_a_weight_on_a_masked_class_makes_its_row_infinite(temperature):
+def test_a_weight_on_a_masked_class_makes_its_row_infinite(temperature, classes):
     rng = np.random.default_rng(8)
-    logits, weights = rng.normal(size=(40, 50)), rng.uniform(0.1, 1, size=(40, 50))
+    logits = rng.normal(size=(40, classes))
+    weights = rng.uniform(0.1, 1, size=logits.shape)
     logits[3, 5] = logits[4, 6] = -np.inf
     weights[4, 6] = 0
     options = {"temperature": temperature, "reduction": "none"}
@@ -414,6 +493,20 @@ def test_a_weight_on_a_masked_class_makes_its_row_infinite(temperature):
     np.testing.assert_allclose(losses[4], expected, rtol=4e-15)
     also, _ = sg.cross_entropy_value_and_gradient(logits, weights, **options)
     np.testing.assert_allclose(also, losses, rtol=4e-15)
+
+
+@pytest.mark.parametrize("classes", [50, 150])
+@pytest.mark.parametrize("temperature", [1.0, 1.7])
+def test_masked_classes_without_weight_are_for_the_kernels(temperature, classes):
+    logits, _ = batch("masked", classes, np.float64)
+    weights = np.where(np.isneginf(logits), 0, 1 / classes)
+    assert not with_checks(logits, weights, temperature)[2]
+    checks = []
+    for targets in (logits.argmax(axis=1), weights):
+        _kernels.temperature_derivatives(
+            logits, targets, temperature, lambda: checks.append("checked")
+        )
+    assert not checks
 
 
 def test_a_small_row_keeps_an_entry_far_below_the_others():

@@ -132,8 +132,9 @@ class WeightsFromGaps(Weights):
         log_totals = np.log1p(sums.ratio)
         least = np.full(len(good), np.inf)
         if losses is not None:
+            room = terms.scratch.like(gaps, "product")
             losses[...] = sums.weight * log_totals
-            losses -= _inner_products(row_dots, weights, gaps, terms)
+            losses -= _inner_products(row_dots, weights, gaps, room)
             least = losses
             good &= np.isfinite(losses)
         if self.gradient:
@@ -145,8 +146,11 @@ class WeightsFromGaps(Weights):
         most = sums.weight * (math.log(weights.shape[-1]) - log_totals)
         is_doubtful = ~(most <= LARGEST_MEAN_GAP * least)
         if np.count_nonzero(is_doubtful):
-            mean_gaps = -_inner_products(row_dots, values, gaps, terms) / sums.total
-            good &= sums.weight * mean_gaps <= LARGEST_MEAN_GAP * least
+            rows = np.flatnonzero(is_doubtful)
+            some, apart = values.take(rows, axis=0), gaps.take(rows, axis=0)
+            room = np.empty_like(some)
+            means = -_inner_products(row_dots, some, apart, room) / sums.total[rows]
+            good[rows] &= sums.weight[rows] * means <= LARGEST_MEAN_GAP * least[rows]
         if self.gradient:
             _subtract_weights(terms, weights, sums, temperature * self.divisor)
         return good
@@ -240,19 +244,20 @@ def _mend_even(
 def temperature_derivative(terms: Terms, targets: Array, derivatives: Array) -> Array:
     """Write dL/dT for class indices or weights."""
     values = terms.values
+    room = terms.scratch.like(values, "product")
     if targets.ndim == 1:
         largest, totals = terms.largest_and_sums()
         good = terms.are_good(totals)
         gaps = _gaps(terms, largest)
         at_target = gaps.reshape(-1)[flat_index(targets, values)]
         derivatives[...] = (
-            at_target - _inner_products(row_products, values, gaps, terms) / totals
+            at_target - _inner_products(row_products, values, gaps, room) / totals
         )
     else:
         good, sums = _add_up(terms, targets, _largest(values))
         _subtract_weights(terms, targets, sums, 1.0)
         gaps = _gaps(terms, sums.largest)
-        derivatives[...] = -_inner_products(row_products, values, gaps, terms)
+        derivatives[...] = -_inner_products(row_products, values, gaps, room)
     derivatives /= terms.temperature.value**2
     return good & np.isfinite(derivatives)
 
@@ -268,10 +273,10 @@ def _inner_products(
     add_up: Callable[[Array, Array, Array], Array],
     factors: Array,
     gaps: Array,
-    terms: Terms,
+    room: Array,
 ) -> Array:
     """Return the inner products of the rows, where 0 times -inf counts as 0."""
-    products = add_up(factors, gaps, terms.scratch.like(gaps, "product"))
+    products = add_up(factors, gaps, room)
     is_lost = np.isnan(products)
     if np.count_nonzero(is_lost):
         rows = np.flatnonzero(is_lost)
