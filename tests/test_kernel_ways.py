@@ -138,7 +138,9 @@ def pairs_of_all_kinds(classes, rows, rng):
     ("classes", "rows"), [(10, 2000), (33, 400), (64, 300), (65, 300), (300, 150)]
 )
 def test_every_divergence_of_a_dense_batch(classes, rows, temperature, dtype):
+    """KL in its own ULP, gradients in eps of the largest entry of their row."""
     rng = np.random.default_rng(classes)
+    eps = np.longdouble(np.finfo(dtype).eps)
     for name, pair in pairs_of_all_kinds(classes, rows, rng).items():
         student, teacher = (logits.astype(dtype) for logits in pair)
         exact, difference = extended_divergence(student, teacher, temperature)
@@ -146,11 +148,30 @@ def test_every_divergence_of_a_dense_batch(classes, rows, temperature, dtype):
         found = sg.kl_divergence(student, teacher, **options)
         gradients = sg.kl_divergence_gradient(student, teacher, **options)
         unit = np.spacing(exact.astype(dtype)).astype(np.longdouble)
-        largest = abs(difference).max(axis=1) / np.longdouble(temperature)
         assert (abs(found - exact) / unit).max() <= DISTILLATION_BOUND, name
-        error = abs(gradients - difference / np.longdouble(temperature)).max(axis=1)
-        unit = np.spacing(largest.astype(dtype)).astype(np.longdouble)
-        assert (error / unit).max() <= DISTILLATION_BOUND, name
+        expected = difference / np.longdouble(temperature)
+        error = abs(gradients - expected).max(axis=1) / abs(expected).max(axis=1)
+        assert error.max() <= DISTILLATION_BOUND * eps, name
+
+
+@pytest.mark.parametrize("classes", [2, 3, 10])
+@pytest.mark.parametrize("temperature", [0.7, 1.0])
+def test_gradients_as_small_as_the_square_of_a_rounding(classes, temperature):
+    """Both are sure of one class: q - p is 1e-24 beside probabilities near 1."""
+    rng = np.random.default_rng(9)
+    student, teacher = rng.normal(size=(2, 20, classes))
+    student[:, 0] += np.linspace(20, 40, 20)
+    teacher[:, 0] += np.linspace(24, 42, 20)
+    options = {"temperature": temperature, "reduction": "none"}
+    gradients = sg.kl_divergence_gradient(student, teacher, **options)
+    divergences = sg.kl_divergence(student, teacher, **options)
+    with mpmath.workdps(60):
+        for row in range(0, 20, 3):
+            pair = (ExactRow(x[row], temperature) for x in (student, teacher))
+            divergence, exact = exact_divergence(*pair)
+            found = gradients[row], divergences[row]
+            assert normwise_ulps(found[0], exact, np.float64) <= DISTILLATION_BOUND
+            assert ulps(found[1], [divergence], np.float64) <= DISTILLATION_BOUND
 
 
 @pytest.mark.parametrize("classes", [6, 100])

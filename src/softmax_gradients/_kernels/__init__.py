@@ -353,10 +353,11 @@ def _compare(
     z, v = (_in_rows(array, logits.shape) for array in (logits, teacher))
     layout = COLUMNS if logits.shape[-1] <= SHORT_ROW else ROWS
     tilted = TiltedTeacher(*numbers, layout, gradient=gradient)
+    is_long = layout is ROWS
     sooner = [
-        Attempt(tilted, (direct, untaken), (v, z), layout=layout, is_optional=True)
+        Attempt(tilted, (direct, untaken), (v, z), layout=layout, is_optional=is_long)
     ]
-    if gradient and layout is ROWS:
+    if gradient and is_long:
         apart = Subtracted(*numbers)
         sooner.append(Attempt(apart, (direct, direct), (z, v), is_optional=True))
         if results.by_row is None and logits.dtype.char == "f":

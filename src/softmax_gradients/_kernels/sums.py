@@ -10,7 +10,7 @@ from .._inputs import Array
 # Up to here a product with a vector of ones adds up the rows fastest. It adds from left
 # to right, which rounds more than NumPy's sum in pairs: too much for longer rows.
 SHORT_ROW = 64
-SHORT_COLUMN = 8
+SHORT_COLUMN = 16
 
 # A dot product adds up in a few partial sums: of longer pieces of a row it rounds more
 # than NumPy's sum in pairs. OpenBLAS gives more than 10000 entries to threads, which

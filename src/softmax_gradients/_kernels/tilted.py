@@ -69,6 +69,9 @@ LARGEST_SHARE = 2.5
 # log(1 + M) less what is left.
 SMALL_MEAN = 0.1
 
+# What is left of the mean shows in q - p where M is below this.
+SMALL_SUM = 1e-6
+
 # What is left of the mean after d was centred, and taken from it at last, is not
 # squared: that is below the last digits of KL if it is below so many sqrt(2 KL).
 LARGEST_REST = 2e-9
@@ -152,18 +155,18 @@ class Tilt:
         self.is_exact = layout.in_columns and not teacher.can_spare
         # What the compensated exponentials needed the first two rooms for is done.
         self.scratch = scratch = teacher.scratch
-        z, v, temperature = student.logits, teacher.logits, teacher.temperature.value
+        z, v = student.logits, teacher.logits
         if teacher.has_masks or student.has_masks:
             z = np.maximum(z, MASKED, out=scratch.like(z, "z"))
             v = np.maximum(v, MASKED, out=scratch.like(v, "v"))
-        self.logits, self.temperature = (z, v), temperature
+        self.logits, self.temperature = (z, v), teacher.temperature
         self.d = d = np.subtract(z, v, out=scratch.like(z, "first"))
         self.room = scratch.like(d, "third")
         self.excess = scratch.like(d, "second")
         self.removed = self._mean(d)
         d -= layout.spread(self.removed)
-        d *= 1 / temperature
-        self.means = self.removed / temperature
+        d *= 1 / self.temperature.value
+        self.means = self.removed / self.temperature.value
         self.largest = float(d.max())
         self.dropped: Array | None = None
         if self.is_exact and self.largest > LITTLE:
@@ -171,29 +174,38 @@ class Tilt:
         np.expm1(d, out=self.excess)
 
     def _find_dropped(self) -> Array:
-        """Return what d lacks to be (z - v)/T less its mean, and set what was left."""
+        """Return what d lacks to be (z - v)/T less what was removed."""
         one, two, three, four, five, six = (
             self.scratch.like(self.d, name)
             for name in ("second", "third", "near", "square", "fifth", "sixth")
         )
         gaps, first = two_difference(*self.logits, (one, two, three, four))
         gaps, second = two_difference(gaps, self.removed, (five, two, three, six))
-        first += second
         rooms = (one, two, three, six)
-        dropped = rest_of_quotient(gaps, self.d, self.temperature, rooms)
-        dropped += first
-        dropped /= self.temperature
-        self.means = self._mean(self.d) + self._mean(dropped)
-        dropped -= self.means
-        return dropped
+        first += second
+        if self.temperature.is_exact:
+            return np.multiply(first, 1 / self.temperature.value, out=six)
+        rest = rest_of_quotient(gaps, self.d, self.temperature.value, rooms)
+        rest += first
+        rest /= self.temperature.value
+        return rest
 
     def _mean(self, of: Array) -> Array:
         """Return the sums of p times something."""
         return self.layout.dots(self.values, of, self.room) / self.totals
 
+    def _centre_again(self) -> Array:
+        """Take from what was dropped what was left of the mean, and return that."""
+        if self.dropped is None:
+            return np.zeros_like(self.totals)
+        left = self._mean(self.d) + self._mean(self.dropped)
+        self.dropped -= self.layout.spread(left)
+        return left
+
     def write_divergences(self, factor: float, losses: Array) -> Array:
         """Write `factor` KL, and return which rows came out right."""
         d, excess, room = self.d, self.excess, self.room
+        left = self._centre_again()
         differences = np.subtract(excess, d, out=room)
         if self.dropped is not None:
             differences += self.dropped * excess
@@ -211,7 +223,8 @@ class Tilt:
         divergences = np.log1p(sums)
         if self.dropped is None and abs(self.means).max() > SMALL_MEAN:
             divergences -= self._mean(d) * sums / (1 + sums)
-        good = self.keep_digits(divergences)
+        good = self._keep_digits(divergences)
+        good &= abs(left) <= LARGEST_REST * np.sqrt(2 * divergences)
         if self.largest > self.limits.d and self.dropped is None:
             terms = np.multiply(self.values, excess, out=room)
             slopes = self.layout.dots(terms, d, room) / self.totals
@@ -221,24 +234,41 @@ class Tilt:
 
     def write_gradients(self, slope: float) -> Array:
         """Turn the exponentials into `slope` (q - p), and return which are right."""
-        excess, sums = self._corrected_excess()
-        good = self.keep_digits(np.log1p(sums))
+        sums = self._mean(self.excess)
+        good = self._keep_digits(np.log1p(sums))
         is_large = sums > self.limits.tilt
         if not self.is_exact:
             good &= ~is_large
             if self.largest > self.limits.d:
                 good &= self.layout.largest(self.d) <= self.limits.d
-        elif is_large.any():
-            # E - M would cancel where q is near p: let M be 0.
-            if self.dropped is None:
-                self.dropped = self._find_dropped()
-            self._shift(np.log1p(sums), self.dropped)
-            excess, sums = self._corrected_excess()
-        spread = self.layout.spread
-        excess -= spread(sums)
-        self.values *= excess
-        self.values *= spread(slope / (self.totals * (1 + sums)))
+        elif self.dropped is not None or is_large.any():
+            sums = self._corrected_sums(sums, is_large)
+        self.excess -= self.layout.spread(sums)
+        self.values *= self.excess
+        self.values *= self.layout.spread(slope / (self.totals * (1 + sums)))
         return good
+
+    def _corrected_sums(self, sums: Array, is_large: Array) -> Array:
+        """Return M with the digits that d dropped, and near 0 where it was large."""
+        if self.dropped is None:
+            self.dropped = self._find_dropped()
+            np.expm1(self.d, out=self.excess)
+        has_small = sums.min() < SMALL_SUM
+        if has_small:
+            self._centre_again()
+        if has_small or not is_large.any():
+            sums = self._correct(self.dropped)
+        if is_large.any():  # E - M would cancel where q is near p
+            self._shift(np.log1p(sums), self.dropped)
+            sums = self._correct(self.dropped)
+        return sums
+
+    def _correct(self, dropped: Array) -> Array:
+        """Add to E the digits of d that were dropped, and return M."""
+        more = np.add(self.excess, 1, out=self.room)
+        more *= dropped
+        self.excess += more
+        return self._mean(self.excess)
 
     def _shift(self, shifts: Array, dropped: Array) -> None:
         """Take one number of each row from d, and keep what that drops."""
@@ -250,18 +280,12 @@ class Tilt:
         dropped += more
         np.expm1(self.d, out=self.excess)
 
-    def _corrected_excess(self) -> tuple[Array, Array]:
-        """Return E with the digits of d that were dropped, and M."""
-        excess = self.excess
-        if self.dropped is not None:
-            excess += self.dropped * np.add(excess, 1, out=self.room)
-        return excess, self._mean(excess)
-
-    def keep_digits(self, divergences: Array) -> Array:
+    def _keep_digits(self, divergences: Array) -> Array:
         """Say of which rows z - v and the squares of d have their digits."""
-        limit = self.limits.mean if self.dropped is None else LARGEST_REST
-        good: Array = abs(self.means) <= limit * np.sqrt(2 * divergences)
-        return good & (divergences > LEAST_DIVERGENCE) & (divergences < np.inf)
+        good = (divergences > LEAST_DIVERGENCE) & (divergences < np.inf)
+        if self.dropped is None:
+            good &= abs(self.means) <= self.limits.mean * np.sqrt(2 * divergences)
+        return good
 
     def _lack_digits(self, sums: Array) -> Array:
         """Return in which rows e^d - 1 - d, as a difference, has too few digits."""
