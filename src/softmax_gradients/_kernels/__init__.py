@@ -17,7 +17,7 @@ from .._reductions import reduce_losses
 from . import accurate, divergence, gaps, losses, probabilities, two_softmaxes
 from .accurate import at_least_double, scaled_logits
 from .blocks import LONG_ROW, Attempt, Batch, fill, row_slices
-from .exponentials import direct, shifted, split, untaken
+from .exponentials import direct, shifted, split, uncorrected, untaken
 from .few import FEW, few_value_and_gradient
 from .sums import COLUMNS, ROWS, SHORT_ROW
 from .tilted import Subtracted, TiltedTeacher
@@ -359,7 +359,10 @@ def _compare(
     ]
     if gradient and is_long:
         apart = Subtracted(*numbers)
-        sooner.append(Attempt(apart, (direct, direct), (z, v), is_optional=True))
+        way = direct
+        if results.by_row is None and _is_rounding(temperature, logits):
+            way = uncorrected
+        sooner.append(Attempt(apart, (way, way), (z, v), is_optional=True))
         if results.by_row is None and logits.dtype.char == "f":
             sooner.reverse()  # digits to spare: differences are seldom too small
     kernel = divergence.Divergence(*numbers, gradient=gradient)
@@ -368,11 +371,17 @@ def _compare(
     )
 
 
+def _is_rounding(temperature: float, logits: Array) -> bool:
+    """Say whether z/T rounds by what the results of long rows would show."""
+    is_long = logits.shape[-1] >= LONG_ROW
+    return is_long and logits.dtype.char == "d" and math.frexp(temperature)[0] != 0.5
+
+
 def _from_gaps(
     kernel: Callable[..., Array], temperature: float, logits: Array, *others: Array
 ) -> list[Attempt]:
     """Return the attempt without compensated exponentials, where that is sooner."""
-    if math.frexp(temperature)[0] == 0.5 or logits.shape[-1] < LONG_ROW:
+    if logits.shape[-1] < LONG_ROW or math.frexp(temperature)[0] == 0.5:
         return []
     arrays = [_in_rows(array, logits.shape) for array in (logits, *others)]
     char = logits.dtype.char

@@ -20,9 +20,9 @@ BLOCK_BYTES = 2**19
 SHORT_BUFFER = 128
 LONG_ROW = 128
 
-# Of so many rows one is tried, unless these are too few entries.
-TRIED = 16
-LEAST_TRIED = 1000
+# Of so many rows of a first block one is tried. An attempt ends when so many rows more
+# than half of those that were tried did not come out right.
+TRIED, CREDIT = 16, 3
 
 
 class Kept(threading.local):
@@ -82,7 +82,7 @@ def fill(attempts: Sequence[Attempt], batch: Batch) -> Array:
     """Fill the batch's results, and return the indices of the rows that are left.
 
     Rows that did not come out right are left for the next attempt. An optional one ends
-    where it helps with less than half of a block, and is tried on a few rows first.
+    where it helps with less than half of the rows, and is tried on a few rows first.
     """
     count, classes = attempts[0].logits[0].shape
     waiting: list[Chosen] = [slice(0, count)] if count else []
@@ -116,17 +116,18 @@ def _run_all(
     classes = attempt.logits[0].shape[1]
     blocks = _blocks(waiting, classes * np.dtype(attempt.char).itemsize)
     failed: list[Chosen] = []
-    helps = True
-    few = _indices(blocks[0])[::TRIED]
-    if attempt.is_optional and len(few) * classes >= LEAST_TRIED:
-        helps = _is_most(_run(attempt, makers, batch, few, scratch))
+    tried = done = 0
+    if attempt.is_optional:
+        few = _indices(blocks[0])[::TRIED]
+        if len(few) > CREDIT:
+            tried, done = len(few), _count(_run(attempt, makers, batch, few, scratch))
     for rows in blocks:
-        if not helps:
+        if attempt.is_optional and 2 * done + CREDIT < tried:
             failed.append(rows)
             continue
         good = _run(attempt, makers, batch, rows, scratch)
-        helps = not attempt.is_optional or _is_most(good)
-        found = np.count_nonzero(good)
+        found = _count(good)
+        tried, done = tried + len(good), done + found
         if found == 0:
             failed.append(rows)
         elif found < len(good):
@@ -157,9 +158,9 @@ def _indices(rows: Chosen) -> Array:
     return np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
 
 
-def _is_most(good: Array) -> bool:
-    """Say whether it is at least half of them."""
-    return bool(2 * np.count_nonzero(good) >= len(good))
+def _count(good: Array) -> int:
+    """Return how many rows are good."""
+    return int(np.count_nonzero(good))
 
 
 def row_slices(count: int, row_bytes: int, start: int = 0) -> list[slice]:

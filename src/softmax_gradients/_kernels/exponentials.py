@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._inputs import Array
-from .sums import column, flat_index, row_sums
+from .sums import column, flat_index, row_dots, row_sums
 
 # How many bits T_h has, and what rounds to the grid when it is added and subtracted.
 HEAD_BITS = {"f": 6, "d": 14}
@@ -98,6 +98,7 @@ class Terms(NamedTuple):
     is_shifted: bool = False
     has_masks: bool = False  # some logits are -inf, as far as was looked
     can_spare: bool = False  # the logits are float32, and their results
+    gaps: Array | None = None  # (z - z_k)/T below the largest z_k, if that was rounded
 
     def are_good(self, totals: Array, others: Array | None = None) -> Array:
         """Say of each row's sum whether all its digits hold. A NaN's do not.
@@ -138,6 +139,19 @@ class Terms(NamedTuple):
         entries[largest] = at_largest
         return largest, sums
 
+    def have_small_gaps(self, totals: Array, limit: float) -> Array | bool:
+        """Say in which rows the mean gap sum q |g| is at most the limit.
+
+        The entropy of q, at most log C, is that mean plus log(sum e^g).
+        """
+        if self.gaps is None:
+            return True
+        small = np.log(totals) >= math.log(self.values.shape[-1]) - limit
+        if small.all():
+            return small
+        room = self.scratch.like(self.values, "products")
+        return -row_dots(self.values, self.gaps, room) <= limit * totals
+
     def divide(self, divisors: Array) -> None:
         """Divide each row by a number, in place.
 
@@ -176,6 +190,14 @@ def direct(logits: Array, temperature: Temperature, char: str) -> Maker | None:
 def shifted(logits: Array, temperature: Temperature, char: str) -> Maker:
     """Return what makes terms of some of the rows, in float64, with a shift."""
     return partial(_shifted_terms, temperature)
+
+
+def uncorrected(logits: Array, temperature: Temperature, char: str) -> Maker:
+    """Return what makes terms of gaps, for results that need their digits row by row.
+
+    An entry of q is then off by some eps q |g|, and all of a row by the mean of |g|.
+    """
+    return partial(_uncorrected_terms, temperature)
 
 
 def untaken(logits: Array, temperature: Temperature, char: str) -> Maker:
@@ -219,6 +241,19 @@ def _direct_terms(
         has_masks=has_masks,
         can_spare=can_spare,
     )
+
+
+def _uncorrected_terms(
+    temperature: Temperature, logits: Array, out: Array, scratch: Scratch
+) -> Terms:
+    """Write e^((z - z_k)/T) into `out`, with k the class of the largest logit."""
+    peaks = logits.reshape(-1)[flat_index(logits.argmax(axis=-1), logits)]
+    gaps = scratch.like(logits, "gaps")
+    np.subtract(logits, column(peaks, logits), out=gaps)
+    gaps *= 1 / temperature.value
+    np.exp(gaps, out=out)
+    log_factor = -peaks / temperature.value
+    return Terms(logits, out, log_factor, temperature, 1.0, scratch, gaps=gaps)
 
 
 def _no_terms(

@@ -59,6 +59,10 @@ LIMITS = Limits(3.0, 3.0, 0.05, 0.01, 0.1, 4.0, 0.5)
 # For float32, which half the digits are enough for.
 LIMITS_TO_SPARE = Limits(1e6, 1e6, 1e-12, 1e-12, 1e300, 1e5, 1e-6)
 
+# Exponentials of rounded gaps do for a difference q - p that is large, if their mean is
+# at most this.
+LARGEST_MEAN_GAP = 5.0
+
 # Up to this d its rounding shows in no result.
 LITTLE = 1.0
 
@@ -126,6 +130,8 @@ class Subtracted:
             sums.append(totals)
         student_sums, teacher_sums = sums
         good = student.are_good(student_sums) & teacher.are_good(teacher_sums)
+        good &= student.have_small_gaps(student_sums, LARGEST_MEAN_GAP)
+        good &= teacher.have_small_gaps(teacher_sums, LARGEST_MEAN_GAP)
         if losses is not None:
             tilt = Tilt(teacher, student, teacher_sums, ROWS)
             good &= tilt.write_divergences(self.factor, losses)
