@@ -353,15 +353,14 @@ def _compare(
     z, v = (_in_rows(array, logits.shape) for array in (logits, teacher))
     layout = COLUMNS if logits.shape[-1] <= SHORT_ROW else ROWS
     tilted = TiltedTeacher(*numbers, layout, gradient=gradient)
-    is_long = layout is ROWS
+    is_long, way = layout is ROWS, direct
+    if results.by_row is None and _is_rounding(temperature, logits):
+        way = uncorrected
     sooner = [
-        Attempt(tilted, (direct, untaken), (v, z), layout=layout, is_optional=is_long)
+        Attempt(tilted, (way, untaken), (v, z), layout=layout, is_optional=is_long)
     ]
     if gradient and is_long:
         apart = Subtracted(*numbers)
-        way = direct
-        if results.by_row is None and _is_rounding(temperature, logits):
-            way = uncorrected
         sooner.append(Attempt(apart, (way, way), (z, v), is_optional=True))
         if results.by_row is None and logits.dtype.char == "f":
             sooner.reverse()  # digits to spare: differences are seldom too small

@@ -59,9 +59,10 @@ LIMITS = Limits(3.0, 3.0, 0.05, 0.01, 0.1, 4.0, 0.5)
 # For float32, which half the digits are enough for.
 LIMITS_TO_SPARE = Limits(1e6, 1e6, 1e-12, 1e-12, 1e300, 1e5, 1e-6)
 
-# Exponentials of rounded gaps do for a difference q - p that is large, if their mean is
-# at most this.
+# Exponentials of rounded gaps do for a large difference q - p where the mean gap is at
+# most the one, and for a difference that is found from p where it is at most the other.
 LARGEST_MEAN_GAP = 5.0
+SMALL_MEAN_GAP = 2.0
 
 # Up to this d its rounding shows in no result.
 LITTLE = 1.0
@@ -101,6 +102,7 @@ class TiltedTeacher:
         values, layout = teacher.values, self.layout
         tilt = Tilt(teacher, student, layout.sums(values), layout)
         good = teacher.are_good(tilt.totals)
+        good &= teacher.have_small_gaps(tilt.totals, SMALL_MEAN_GAP)
         if losses is not None:
             good &= tilt.write_divergences(self.factor, losses)
         if self.gradient:
@@ -240,7 +242,7 @@ class Tilt:
 
     def write_gradients(self, slope: float) -> Array:
         """Turn the exponentials into `slope` (q - p), and return which are right."""
-        sums = self._mean(self.excess)
+        sums = self.layout.products(self.values, self.excess, self.room) / self.totals
         good = self._keep_digits(np.log1p(sums))
         is_large = sums > self.limits.tilt
         if not self.is_exact:
