@@ -183,6 +183,39 @@ def test_a_sure_row_keeps_the_digits_of_the_others(temperature, dtype):
             assert normwise_ulps(gradients[row], slopes, dtype) <= BOUND
 
 
+@pytest.mark.parametrize("temperature", [0.7, 1.0, 1.7, 20.0])
+@pytest.mark.parametrize("kind", [0.1, 1, *KINDS])
+def test_the_derivative_in_t_of_long_rows(kind, temperature):
+    """Beside the size of its terms: the terms themselves may cancel."""
+    rng = np.random.default_rng(11)
+    classes = 150
+    if kind in (0.1, 1):
+        logits = rng.normal(scale=kind, size=(8, classes))
+    else:
+        logits, _ = batch(kind, classes, np.float64, rows=8)
+    weights = np.where(np.isneginf(logits), 0, rng.random(logits.shape))
+    weights[1::2] = sg.softmax(logits[1::2] + rng.normal(size=(4, classes)))
+    likely, random = logits.argmax(axis=1), rng.integers(classes, size=8)
+    labels = np.where(np.isneginf(logits[np.arange(8), random]), likely, random)
+    labels[1::2] = likely[1::2]
+    options = {"temperature": temperature, "reduction": "none"}
+    hard = sg.cross_entropy_temperature_gradient(logits, labels, **options)
+    soft = sg.cross_entropy_temperature_gradient(logits, weights, **options)
+    with mpmath.workdps(50):
+        for row in range(4):
+            exact = ExactRow(logits[row], temperature)
+            for found, target in (
+                (hard[row], one_hot(labels[row], classes)),
+                (soft[row], weights[row]),
+            ):
+                pairs = zip(exact.gradient(target), exact.gaps, strict=True)
+                terms = [slope * gap for slope, gap in pairs if slope != 0]
+                error = abs(mpmath.mpf(float(found)) + mpmath.fsum(terms))
+                size = mpmath.fsum(map(abs, terms))
+                limits = np.finfo(float)
+                assert error <= 2 * BOUND * limits.eps * size + limits.tiny
+
+
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("classes", [3, 64, 65, 256, 1000, 8192, 20_001])
 def test_sums_of_rows_of_any_length(classes, dtype):

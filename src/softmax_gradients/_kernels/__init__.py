@@ -246,8 +246,12 @@ def temperature_derivatives(
     rows = np.empty(logits.shape[:-1], at_least_double(logits))
     targets = _usable(targets, logits, check)
     kernel = losses.temperature_derivative
+    sooner = []
+    if logits.dtype == np.float64:
+        from_gaps = losses.temperature_derivative_from_gaps
+        sooner = _from_gaps(from_gaps, temperature, logits, targets)
     results, given = Results(by_row=rows), ((logits,), (targets,))
-    _compute(kernel, slow, temperature, results, *given, check=check)
+    _compute(kernel, slow, temperature, results, *given, sooner, check=check)
     return rows
 
 

@@ -16,7 +16,6 @@ T logits are counted from the largest, as g_j = z_j - z_k:
     dL/dT = (g_y - sum_j q_j g_j) / T^2,    dL/dT = -sum_j g_j dL/dz_j / T.
 """
 
-import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -35,6 +34,9 @@ MASKED = -1e200
 
 # How many times as large as what its error is measured by sum(t) D may be.
 LARGEST_MEAN_GAP = 2.0
+
+# How many times as large as g_y and M the variance of g may be.
+LARGEST_VARIANCE = 6.0
 
 # Exponentials and weights are called even where the mean of the other exponentials is
 # above this share of the largest, and where the mean square of the weights is below
@@ -123,37 +125,58 @@ class WeightsFromGaps(Weights):
     def __call__(
         self, terms: Terms, weights: Array, losses: Array | None = None
     ) -> Array:
-        temperature, values = terms.temperature.value, terms.values
-        largest = _largest(terms.logits)
-        gaps = _gaps(terms, largest)
-        gaps *= 1 / temperature
-        np.exp(gaps, out=values)
+        largest, gaps = _take_gaps(terms)
         good, sums = _add_up(terms, weights, largest)
-        log_totals = np.log1p(sums.ratio)
-        least = np.full(len(good), np.inf)
+        sizes = np.full(len(good), np.inf)
         if losses is not None:
             room = terms.scratch.like(gaps, "product")
-            losses[...] = sums.weight * log_totals
+            losses[...] = sums.weight * np.log1p(sums.ratio)
             losses -= _inner_products(row_dots, weights, gaps, room)
-            least = losses
             good &= np.isfinite(losses)
+            sizes = losses
         if self.gradient:
-            at_largest = weights.reshape(-1)[largest]
-            size = np.maximum(sums.weight - at_largest, at_largest * log_totals)
-            size[sums.ratio >= 1] = np.inf
-            least = np.minimum(least, size)
-        # The entropy of q is D + log(1 + R), at most log C.
-        most = sums.weight * (math.log(weights.shape[-1]) - log_totals)
-        is_doubtful = ~(most <= LARGEST_MEAN_GAP * least)
-        if np.count_nonzero(is_doubtful):
-            rows = np.flatnonzero(is_doubtful)
-            some, apart = values.take(rows, axis=0), gaps.take(rows, axis=0)
-            room = np.empty_like(some)
-            means = -_inner_products(row_dots, some, apart, room) / sums.total[rows]
-            good[rows] &= sums.weight[rows] * means <= LARGEST_MEAN_GAP * least[rows]
+            sizes = np.minimum(sizes, _sizes(weights, sums))
+        good &= _have_digits(terms, gaps, sums, sizes)
         if self.gradient:
-            _subtract_weights(terms, weights, sums, temperature * self.divisor)
+            unit = terms.temperature.value * self.divisor
+            _subtract_weights(terms, weights, sums, unit)
         return good
+
+
+def _take_gaps(terms: Terms) -> tuple[Array, Array]:
+    """Write e^g in the place of the exponentials, and return k and g."""
+    largest = _largest(terms.logits)
+    gaps = _gaps(terms, largest)
+    gaps *= 1 / terms.temperature.value
+    np.exp(gaps, out=terms.values)
+    return largest, gaps
+
+
+def _sizes(weights: Array, sums: Sums) -> Array:
+    """Return what the error of 1 - q_k is measured by, in the gradient of each row.
+
+    Where q_k is at most one half the error is small beside q_k.
+    """
+    at_largest = weights.reshape(-1)[sums.largest]
+    sizes = np.maximum(sums.weight - at_largest, at_largest * np.log1p(sums.ratio))
+    sizes[sums.ratio >= 1] = np.inf
+    return sizes
+
+
+def _have_digits(terms: Terms, gaps: Array, sums: Sums, sizes: Array) -> Array:
+    """Say in which rows sum(t) D is not large beside the sizes."""
+    largest = LARGEST_MEAN_GAP * sizes
+    # x log(1/x) is concave, so D is at most what it is if the others are all equal.
+    others = gaps.shape[-1] - 1
+    most = sums.ratio / (1 + sums.ratio) * np.log(others / sums.ratio)
+    good: Array = sums.weight * most <= largest
+    if np.count_nonzero(good) < len(good):
+        rows = np.flatnonzero(~good)
+        values, apart = terms.values.take(rows, axis=0), gaps.take(rows, axis=0)
+        room = np.empty_like(apart)
+        means = -_inner_products(row_dots, values, apart, room) / sums.total[rows]
+        good[rows] = sums.weight[rows] * means <= largest[rows]
+    return good
 
 
 def _largest(rows: Array) -> Array:
@@ -259,6 +282,34 @@ def temperature_derivative(terms: Terms, targets: Array, derivatives: Array) -> 
         gaps = _gaps(terms, sums.largest)
         derivatives[...] = -_inner_products(row_products, values, gaps, room)
     derivatives /= terms.temperature.value**2
+    return good & np.isfinite(derivatives)
+
+
+def temperature_derivative_from_gaps(
+    terms: Terms, targets: Array, derivatives: Array
+) -> Array:
+    """Do the same from e^g. For labels some eps of the variance of g under q are lost.
+
+    That is, where g = (z - z_k)/T and M its mean, in dL/dT = (g_y - M)/T.
+    """
+    values, temperature = terms.values, terms.temperature.value
+    largest, gaps = _take_gaps(terms)
+    room = terms.scratch.like(values, "product")
+    if targets.ndim == 1:
+        values.reshape(-1)[largest] = 0
+        totals = 1 + row_sums(values)
+        values *= gaps
+        means = row_sums(values) / totals
+        variances = row_dots(values, gaps, room) / totals - means**2
+        at_target = gaps.reshape(-1)[flat_index(targets, gaps)]
+        derivatives[...] = at_target - means
+        good = variances <= LARGEST_VARIANCE * (abs(at_target) + abs(means))
+    else:
+        good, sums = _add_up(terms, targets, largest)
+        good &= _have_digits(terms, gaps, sums, _sizes(targets, sums))
+        _subtract_weights(terms, targets, sums, 1.0)
+        derivatives[...] = -_inner_products(row_products, values, gaps, room)
+    derivatives /= temperature
     return good & np.isfinite(derivatives)
 
 
