@@ -38,6 +38,10 @@ LARGEST_MEAN_GAP = 2.0
 # How many times as large as g_y and M the variance of g may be.
 LARGEST_VARIANCE = 6.0
 
+# A row is sure where the largest exponential is above the sum of the others, and its
+# class has more than this share of the weight.
+SURE_WEIGHT = 0.25
+
 # Exponentials and weights are called even where the mean of the other exponentials is
 # above this share of the largest, and where the mean square of the weights is below
 # this multiple of their mean's square.
@@ -85,6 +89,7 @@ class Sums(NamedTuple):
     total: Array  # the e_j
     ratio: Array  # e_j / e_k, without e_k
     weight: Array  # t_j
+    is_sure: Array  # whether e_k and t_k are large shares
 
     def peaks(self, terms: Terms) -> Array:
         """Return z_k as float64."""
@@ -127,7 +132,7 @@ class WeightsFromGaps(Weights):
     ) -> Array:
         largest, gaps = _take_gaps(terms)
         good, sums = _add_up(terms, weights, largest)
-        sizes = np.full(len(good), np.inf)
+        sizes: Array | float = np.inf
         if losses is not None:
             room = terms.scratch.like(gaps, "product")
             losses[...] = sums.weight * np.log1p(sums.ratio)
@@ -153,19 +158,21 @@ def _take_gaps(terms: Terms) -> tuple[Array, Array]:
 
 
 def _sizes(weights: Array, sums: Sums) -> Array:
-    """Return what the error of 1 - q_k is measured by, in the gradient of each row.
+    """Return what the error of R is measured by, in the gradient of each row.
 
-    Where q_k is at most one half the error is small beside q_k.
+    In rows that are not sure it is small beside the largest entry.
     """
-    at_largest = weights.reshape(-1)[sums.largest]
-    sizes = np.maximum(sums.weight - at_largest, at_largest * np.log1p(sums.ratio))
-    sizes[sums.ratio >= 1] = np.inf
+    sizes = np.full(len(weights), np.inf)
+    if np.count_nonzero(sums.is_sure):
+        weight, at_largest = sums.weight, weights.reshape(-1)[sums.largest]
+        size = np.maximum(weight - at_largest, at_largest * np.log1p(sums.ratio))
+        sizes[sums.is_sure] = size[sums.is_sure]
     return sizes
 
 
-def _have_digits(terms: Terms, gaps: Array, sums: Sums, sizes: Array) -> Array:
+def _have_digits(terms: Terms, gaps: Array, sums: Sums, sizes: Array | float) -> Array:
     """Say in which rows sum(t) D is not large beside the sizes."""
-    largest = LARGEST_MEAN_GAP * sizes
+    largest = np.asarray(LARGEST_MEAN_GAP * sizes)
     # x log(1/x) is concave, so D is at most what it is if the others are all equal.
     others = gaps.shape[-1] - 1
     most = sums.ratio / (1 + sums.ratio) * np.log(others / sums.ratio)
@@ -196,7 +203,11 @@ def _add_up(terms: Terms, weights: Array, largest: Array) -> tuple[Array, Sums]:
     good = terms.are_good(total, others) & (weight < np.inf)
     if not weights.min() >= 0:
         good[...] = False
-    return good, Sums(largest, total, others / at_largest, weight)
+    ratio = others / at_largest
+    is_sure = ratio < 1
+    if np.count_nonzero(is_sure):
+        is_sure &= weights.reshape(-1)[largest] > SURE_WEIGHT * weight
+    return good, Sums(largest, total, ratio, weight, is_sure)
 
 
 def _distances(terms: Terms, weights: Array, sums: Sums) -> Array:
@@ -230,10 +241,9 @@ def _subtract_weights(terms: Terms, weights: Array, sums: Sums, unit: float) -> 
     values -= weights if first == 1 else weights / first
     if unit > 1:
         values *= 1 / unit
-    # Where q is above one half, q sum(t) - t may cancel; a row of gradients sums to 0.
-    is_sure = sums.ratio < 1
-    if np.count_nonzero(is_sure):
-        sure = np.flatnonzero(is_sure)
+    # In a sure row the largest entry may cancel; but all of them add up to 0.
+    if np.count_nonzero(sums.is_sure):
+        sure = np.flatnonzero(sums.is_sure)
         entries, largest = values.reshape(-1), sums.largest[sure]
         entries[largest] = 0
         entries[largest] = -row_sums(values.take(sure, axis=0))
