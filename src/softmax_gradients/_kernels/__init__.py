@@ -14,7 +14,15 @@ import numpy as np
 
 from .._inputs import Array, Check, nothing_left_to_check
 from .._reductions import reduce_losses
-from . import accurate, divergence, gaps, losses, probabilities, two_softmaxes
+from . import (
+    accurate,
+    divergence,
+    gaps,
+    losses,
+    losses_from_gaps,
+    probabilities,
+    two_softmaxes,
+)
 from .accurate import at_least_double, scaled_logits
 from .blocks import LONG_ROW, Attempt, Batch, fill, row_slices
 from .exponentials import direct, shifted, split, uncorrected, untaken
@@ -144,7 +152,7 @@ def cross_entropy(
     if targets.ndim < logits.ndim:
         from_gaps: Callable[..., Array] = gaps.label_losses
     else:
-        from_gaps = losses.WeightsFromGaps(gradient=False)
+        from_gaps = losses_from_gaps.WeightsFromGaps(gradient=False)
     sooner = _from_gaps(from_gaps, temperature, logits, targets)
     _compute(
         kernel, slow, temperature, results, *given, sooner, narrow=True, check=check
@@ -248,7 +256,7 @@ def temperature_derivatives(
     kernel = losses.temperature_derivative
     sooner = []
     if logits.dtype == np.float64:
-        from_gaps = losses.temperature_derivative_from_gaps
+        from_gaps = losses_from_gaps.temperature_derivative
         sooner = _from_gaps(from_gaps, temperature, logits, targets)
     results, given = Results(by_row=rows), ((logits,), (targets,))
     _compute(kernel, slow, temperature, results, *given, sooner, check=check)
@@ -398,7 +406,7 @@ def _soft_from_gaps(
     """Return that attempt for a gradient, which takes weights only."""
     if targets.ndim < logits.ndim:
         return []
-    kernel = losses.WeightsFromGaps(divisor)
+    kernel = losses_from_gaps.WeightsFromGaps(divisor)
     return _from_gaps(kernel, temperature, logits, targets)
 
 

@@ -11,9 +11,10 @@ and for weights t, with k the class of the largest exponential,
     dL/dz_j = (q_j sum(t) - t_j) / T.
 
 The sums are of nonnegative numbers, so nothing cancels in them. For the derivative in
-T logits are counted from the largest, as g_j = z_j - z_k:
+T logits are counted from the largest, as d_j = z_j - z_k. For a class index, and for
+weights, it is
 
-    dL/dT = (g_y - sum_j q_j g_j) / T^2,    dL/dT = -sum_j g_j dL/dz_j / T.
+    dL/dT = (d_y - sum_j q_j d_j) / T^2,    dL/dT = -sum_j d_j (dL/dz_j) / T.
 """
 
 from collections.abc import Callable
@@ -31,12 +32,6 @@ SMALL = 1e-30
 
 # In place of the logit -inf, where it is multiplied with 0.
 MASKED = -1e200
-
-# How many times as large as what its error is measured by sum(t) D may be.
-LARGEST_MEAN_GAP = 2.0
-
-# How many times as large as g_y and M the variance of g may be.
-LARGEST_VARIANCE = 6.0
 
 # A row is sure where the largest exponential is above the sum of the others, and its
 # class has more than this share of the weight.
@@ -108,90 +103,22 @@ class Weights:
         self, terms: Terms, weights: Array, losses: Array | None = None
     ) -> Array:
         temperature = terms.temperature.value
-        good, sums = _add_up(terms, weights, _largest(terms.values))
+        good, sums = add_up(terms, weights, index_of_largest(terms.values))
         if losses is not None:
             losses[...] = _distances(terms, weights, sums) / temperature
             losses += sums.weight * np.log1p(sums.ratio)
             good &= np.isfinite(losses)
         if self.gradient:
-            _subtract_weights(terms, weights, sums, temperature * self.divisor)
+            subtract_weights(terms, weights, sums, temperature * self.divisor)
         return good
 
 
-class WeightsFromGaps(Weights):
-    """The same kernel where z/T rounds, without compensated exponentials.
-
-    It takes e^g, where g_j = (z_j - z_k)/T is rounded three times. See `gaps`, where D
-    is defined, for what is lost: log(1 + R) is off by some eps D, and an entry of q by
-    some eps q |g|, which is small beside the largest entry. Where q_k is above one
-    half, 1 - q_k = R/(1 + R) may be what matters.
-    """
-
-    def __call__(
-        self, terms: Terms, weights: Array, losses: Array | None = None
-    ) -> Array:
-        largest, gaps = _take_gaps(terms)
-        good, sums = _add_up(terms, weights, largest)
-        sizes: Array | float = np.inf
-        if losses is not None:
-            room = terms.scratch.like(gaps, "product")
-            losses[...] = sums.weight * np.log1p(sums.ratio)
-            losses -= _inner_products(row_dots, weights, gaps, room)
-            good &= np.isfinite(losses)
-            sizes = losses
-        if self.gradient:
-            sizes = np.minimum(sizes, _sizes(weights, sums))
-        good &= _have_digits(terms, gaps, sums, sizes)
-        if self.gradient:
-            unit = terms.temperature.value * self.divisor
-            _subtract_weights(terms, weights, sums, unit)
-        return good
-
-
-def _take_gaps(terms: Terms) -> tuple[Array, Array]:
-    """Write e^g in the place of the exponentials, and return k and g."""
-    largest = _largest(terms.logits)
-    gaps = _gaps(terms, largest)
-    gaps *= 1 / terms.temperature.value
-    np.exp(gaps, out=terms.values)
-    return largest, gaps
-
-
-def _sizes(weights: Array, sums: Sums) -> Array:
-    """Return what the error of R is measured by, in the gradient of each row.
-
-    In rows that are not sure it is small beside the largest entry.
-    """
-    sizes = np.full(len(weights), np.inf)
-    if np.count_nonzero(sums.is_sure):
-        weight, at_largest = sums.weight, weights.reshape(-1)[sums.largest]
-        size = np.maximum(weight - at_largest, at_largest * np.log1p(sums.ratio))
-        sizes[sums.is_sure] = size[sums.is_sure]
-    return sizes
-
-
-def _have_digits(terms: Terms, gaps: Array, sums: Sums, sizes: Array | float) -> Array:
-    """Say in which rows sum(t) D is not large beside the sizes."""
-    largest = np.asarray(LARGEST_MEAN_GAP * sizes)
-    # x log(1/x) is concave, so D is at most what it is if the others are all equal.
-    others = gaps.shape[-1] - 1
-    most = sums.ratio / (1 + sums.ratio) * np.log(others / sums.ratio)
-    good: Array = sums.weight * most <= largest
-    if np.count_nonzero(good) < len(good):
-        rows = np.flatnonzero(~good)
-        values, apart = terms.values.take(rows, axis=0), gaps.take(rows, axis=0)
-        room = np.empty_like(apart)
-        means = -_inner_products(row_dots, values, apart, room) / sums.total[rows]
-        good[rows] = sums.weight[rows] * means <= largest[rows]
-    return good
-
-
-def _largest(rows: Array) -> Array:
+def index_of_largest(rows: Array) -> Array:
     """Return where in the flattened block the largest entry of each row stands."""
     return flat_index(rows.argmax(axis=-1), rows)
 
 
-def _add_up(terms: Terms, weights: Array, largest: Array) -> tuple[Array, Sums]:
+def add_up(terms: Terms, weights: Array, largest: Array) -> tuple[Array, Sums]:
     """Return which rows are valid and keep their digits, and the sums."""
     values = terms.values
     entries = values.reshape(-1)
@@ -232,7 +159,7 @@ def _distances(terms: Terms, weights: Array, sums: Sums) -> Array:
     return distances
 
 
-def _subtract_weights(terms: Terms, weights: Array, sums: Sums, unit: float) -> None:
+def subtract_weights(terms: Terms, weights: Array, sums: Sums, unit: float) -> None:
     """Turn the exponentials into (q sum(t) - t) / unit."""
     values = terms.values
     # The unit, divided by last, spares a pass; first where a quotient might underflow.
@@ -281,56 +208,28 @@ def temperature_derivative(terms: Terms, targets: Array, derivatives: Array) -> 
     if targets.ndim == 1:
         largest, totals = terms.largest_and_sums()
         good = terms.are_good(totals)
-        gaps = _gaps(terms, largest)
+        gaps = gaps_to_largest(terms, largest)
         at_target = gaps.reshape(-1)[flat_index(targets, values)]
         derivatives[...] = (
-            at_target - _inner_products(row_products, values, gaps, room) / totals
+            at_target - inner_products(row_products, values, gaps, room) / totals
         )
     else:
-        good, sums = _add_up(terms, targets, _largest(values))
-        _subtract_weights(terms, targets, sums, 1.0)
-        gaps = _gaps(terms, sums.largest)
-        derivatives[...] = -_inner_products(row_products, values, gaps, room)
+        good, sums = add_up(terms, targets, index_of_largest(values))
+        subtract_weights(terms, targets, sums, 1.0)
+        gaps = gaps_to_largest(terms, sums.largest)
+        derivatives[...] = -inner_products(row_products, values, gaps, room)
     derivatives /= terms.temperature.value**2
     return good & np.isfinite(derivatives)
 
 
-def temperature_derivative_from_gaps(
-    terms: Terms, targets: Array, derivatives: Array
-) -> Array:
-    """Do the same from e^g. For labels some eps of the variance of g under q are lost.
-
-    That is, where g = (z - z_k)/T and M its mean, in dL/dT = (g_y - M)/T.
-    """
-    values, temperature = terms.values, terms.temperature.value
-    largest, gaps = _take_gaps(terms)
-    room = terms.scratch.like(values, "product")
-    if targets.ndim == 1:
-        values.reshape(-1)[largest] = 0
-        totals = 1 + row_sums(values)
-        values *= gaps
-        means = row_sums(values) / totals
-        variances = row_dots(values, gaps, room) / totals - means**2
-        at_target = gaps.reshape(-1)[flat_index(targets, gaps)]
-        derivatives[...] = at_target - means
-        good = variances <= LARGEST_VARIANCE * (abs(at_target) + abs(means))
-    else:
-        good, sums = _add_up(terms, targets, largest)
-        good &= _have_digits(terms, gaps, sums, _sizes(targets, sums))
-        _subtract_weights(terms, targets, sums, 1.0)
-        derivatives[...] = -_inner_products(row_products, values, gaps, room)
-    derivatives /= temperature
-    return good & np.isfinite(derivatives)
-
-
-def _gaps(terms: Terms, largest: Array) -> Array:
-    """Return z - z_k, where e_k are the largest exponentials."""
+def gaps_to_largest(terms: Terms, largest: Array, name: str = "rest") -> Array:
+    """Return z - z_k, where e_k are the largest exponentials, in the room of a name."""
     peaks = terms.logits.reshape(-1)[largest]
-    gaps = terms.scratch.like(terms.values, "rest")
+    gaps = terms.scratch.like(terms.values, name)
     return np.subtract(terms.logits, column(peaks, gaps), out=gaps)
 
 
-def _inner_products(
+def inner_products(
     add_up: Callable[[Array, Array, Array], Array],
     factors: Array,
     gaps: Array,
@@ -356,7 +255,7 @@ def distillation_temperature_derivative(
     probs *= column(1 / totals, probs)
     good = temperature_derivative(student, probs, derivatives)
     good &= teacher.are_good(totals)
-    z, v = _gaps_below_largest(student, "z"), _gaps_below_largest(teacher, "v")
+    z, v = _finite_gaps(student, "z"), _finite_gaps(teacher, "v")
     room = student.scratch.like(probs, "products")
     for gaps in (z, v):
         gaps -= column(row_products(probs, gaps, room), gaps)
@@ -365,9 +264,9 @@ def distillation_temperature_derivative(
     return good
 
 
-def _gaps_below_largest(terms: Terms, name: str) -> Array:
+def _finite_gaps(terms: Terms, name: str) -> Array:
     """Return z - max z, with a finite number for a masked class, whose q is 0."""
-    peaks = terms.logits.max(axis=-1)
-    gaps = terms.scratch.like(terms.values, name)
-    np.subtract(terms.logits, column(peaks, gaps), out=gaps)
-    return np.maximum(gaps, MASKED, out=gaps)
+    gaps = gaps_to_largest(terms, index_of_largest(terms.logits), name)
+    if gaps.min() == -np.inf:
+        np.maximum(gaps, MASKED, out=gaps)
+    return gaps
