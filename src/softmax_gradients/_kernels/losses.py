@@ -204,11 +204,11 @@ def _mend_even(
 def temperature_derivative(terms: Terms, targets: Array, derivatives: Array) -> Array:
     """Write dL/dT for class indices or weights."""
     values = terms.values
-    room = terms.scratch.like(values, "product")
+    room, gaps = (terms.scratch.like(values, name) for name in ("product", "rest"))
     if targets.ndim == 1:
         largest, totals = terms.largest_and_sums()
         good = terms.are_good(totals)
-        gaps = gaps_to_largest(terms, largest)
+        gaps_to_largest(terms, largest, gaps)
         at_target = gaps.reshape(-1)[flat_index(targets, values)]
         derivatives[...] = (
             at_target - inner_products(row_products, values, gaps, room) / totals
@@ -216,17 +216,16 @@ def temperature_derivative(terms: Terms, targets: Array, derivatives: Array) -> 
     else:
         good, sums = add_up(terms, targets, index_of_largest(values))
         subtract_weights(terms, targets, sums, 1.0)
-        gaps = gaps_to_largest(terms, sums.largest)
+        gaps_to_largest(terms, sums.largest, gaps)
         derivatives[...] = -inner_products(row_products, values, gaps, room)
     derivatives /= terms.temperature.value**2
     return good & np.isfinite(derivatives)
 
 
-def gaps_to_largest(terms: Terms, largest: Array, name: str = "rest") -> Array:
-    """Return z - z_k, where e_k are the largest exponentials, in the room of a name."""
+def gaps_to_largest(terms: Terms, largest: Array, out: Array) -> Array:
+    """Return z - z_k, where e_k are the largest exponentials, in `out`."""
     peaks = terms.logits.reshape(-1)[largest]
-    gaps = terms.scratch.like(terms.values, name)
-    return np.subtract(terms.logits, column(peaks, gaps), out=gaps)
+    return np.subtract(terms.logits, column(peaks, out), out=out)
 
 
 def inner_products(
@@ -266,7 +265,8 @@ def distillation_temperature_derivative(
 
 def _finite_gaps(terms: Terms, name: str) -> Array:
     """Return z - max z, with a finite number for a masked class, whose q is 0."""
-    gaps = gaps_to_largest(terms, index_of_largest(terms.logits), name)
+    room = terms.scratch.like(terms.values, name)
+    gaps = gaps_to_largest(terms, index_of_largest(terms.logits), room)
     if gaps.min() == -np.inf:
         np.maximum(gaps, MASKED, out=gaps)
     return gaps

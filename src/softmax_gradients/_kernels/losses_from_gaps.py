@@ -39,30 +39,31 @@ class WeightsFromGaps(Weights):
     def __call__(
         self, terms: Terms, weights: Array, losses: Array | None = None
     ) -> Array:
-        largest, gaps = _take_gaps(terms)
+        largest, gaps = _take_gaps(terms, terms.values)
+        if losses is not None:
+            room = terms.scratch.like(gaps, "product")
+            losses[...] = -inner_products(row_dots, weights, gaps, room)
+        np.exp(gaps, out=terms.values)
         good, sums = add_up(terms, weights, largest)
         sizes: Array | float = np.inf
         if losses is not None:
-            room = terms.scratch.like(gaps, "product")
-            losses[...] = sums.weight * np.log1p(sums.ratio)
-            losses -= inner_products(row_dots, weights, gaps, room)
+            losses += sums.weight * np.log1p(sums.ratio)
             good &= np.isfinite(losses)
             sizes = losses
         if self.gradient:
             sizes = np.minimum(sizes, _sizes(weights, sums))
-        good &= _have_digits(terms, gaps, sums, sizes)
+        good &= _have_digits(terms, sums, sizes)
         if self.gradient:
             unit = terms.temperature.value * self.divisor
             subtract_weights(terms, weights, sums, unit)
         return good
 
 
-def _take_gaps(terms: Terms) -> tuple[Array, Array]:
-    """Write e^g in the place of the exponentials, and return where z_k stands and g."""
+def _take_gaps(terms: Terms, out: Array) -> tuple[Array, Array]:
+    """Return where in the flattened block z_k stands, and g, in `out`."""
     largest = index_of_largest(terms.logits)
-    gaps = gaps_to_largest(terms, largest)
+    gaps = gaps_to_largest(terms, largest, out)
     gaps *= 1 / terms.temperature.value
-    np.exp(gaps, out=terms.values)
     return largest, gaps
 
 
@@ -79,18 +80,20 @@ def _sizes(weights: Array, sums: Sums) -> Array:
     return sizes
 
 
-def _have_digits(terms: Terms, gaps: Array, sums: Sums, sizes: Array | float) -> Array:
+def _have_digits(terms: Terms, sums: Sums, sizes: Array | float) -> Array:
     """Say in which rows sum(t) D is not large beside the sizes."""
     largest = np.asarray(LARGEST_MEAN_GAP * sizes)
     # x log(1/x) is concave, so D is at most what it is if the others are all equal.
-    others = gaps.shape[-1] - 1
+    others = terms.values.shape[-1] - 1
     most = sums.ratio / (1 + sums.ratio) * np.log(others / sums.ratio)
     good: Array = sums.weight * most <= largest
     if np.count_nonzero(good) < len(good):
         rows = np.flatnonzero(~good)
-        values, apart = terms.values.take(rows, axis=0), gaps.take(rows, axis=0)
-        room = np.empty_like(apart)
-        means = -inner_products(row_dots, values, apart, room) / sums.total[rows]
+        values = terms.values.take(rows, axis=0)
+        gaps = sums.peaks(terms)[rows, np.newaxis] - terms.logits.take(rows, axis=0)
+        room = np.empty_like(gaps)
+        means = inner_products(row_dots, values, gaps, room) / sums.total[rows]
+        means /= terms.temperature.value
         good[rows] = sums.weight[rows] * means <= largest[rows]
     return good
 
@@ -101,8 +104,9 @@ def temperature_derivative(terms: Terms, targets: Array, derivatives: Array) -> 
     For a class index some eps of the variance of g under q are lost.
     """
     values, temperature = terms.values, terms.temperature.value
-    largest, gaps = _take_gaps(terms)
-    room = terms.scratch.like(values, "product")
+    room, gaps = (terms.scratch.like(values, name) for name in ("product", "rest"))
+    largest, _ = _take_gaps(terms, gaps)
+    np.exp(gaps, out=values)
     if targets.ndim == 1:
         values.reshape(-1)[largest] = 0
         totals = 1 + row_sums(values)
@@ -114,7 +118,7 @@ def temperature_derivative(terms: Terms, targets: Array, derivatives: Array) -> 
         good = variances <= LARGEST_VARIANCE * (abs(at_target) + abs(means))
     else:
         good, sums = add_up(terms, targets, largest)
-        good &= _have_digits(terms, gaps, sums, _sizes(targets, sums))
+        good &= _have_digits(terms, sums, _sizes(targets, sums))
         subtract_weights(terms, targets, sums, 1.0)
         derivatives[...] = -inner_products(row_products, values, gaps, room)
     derivatives /= temperature
