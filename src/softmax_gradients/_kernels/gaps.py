@@ -17,6 +17,7 @@ D + log(1 + R) and at most log C: where log(1 + R) is large, D need not be added
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,26 +26,36 @@ from .exponentials import Terms
 from .losses import MASKED
 from .sums import column, flat_index, row_dots, row_sums
 
-# How many times as large as log(1 + R) D may be.
+# How many times as large as a logarithm D may be.
 LARGEST_MEAN_GAP = 2.0
+
+
+class Sums(NamedTuple):
+    """e^g, without the largest of each row, and what they add up to: R, log(1 + R)."""
+
+    exponentials: Array
+    others: Array
+    log_totals: Array
 
 
 def log_softmax(terms: Terms) -> Array:
     """Write log q in the place of the exponentials."""
-    gaps, log_totals, good = _add_up(terms)
-    gaps -= column(log_totals, gaps)
+    gaps, sums = _add_up(terms)
+    good = _have_digits(terms, sums, sums.log_totals)
+    gaps -= column(sums.log_totals, gaps)
     return good
 
 
 def label_losses(terms: Terms, labels: Array, losses: Array) -> Array:
     """Write -log q_y for the class index y of each row."""
-    gaps, log_totals, good = _add_up(terms)
-    np.subtract(log_totals, gaps.reshape(-1)[flat_index(labels, gaps)], out=losses)
-    return good
+    gaps, sums = _add_up(terms)
+    at_label = gaps.reshape(-1)[flat_index(labels, gaps)]
+    np.subtract(sums.log_totals, at_label, out=losses)
+    return _have_digits(terms, sums, losses)
 
 
-def _add_up(terms: Terms) -> tuple[Array, Array, Array]:
-    """Return the gaps, log(1 + R), and which rows come out right."""
+def _add_up(terms: Terms) -> tuple[Array, Sums]:
+    """Write the gaps in the place of the exponentials; return them and the sums."""
     logits, gaps = terms.logits, terms.values
     largest = flat_index(logits.argmax(axis=-1), gaps)
     peaks = logits.reshape(-1)[largest]
@@ -53,13 +64,18 @@ def _add_up(terms: Terms) -> tuple[Array, Array, Array]:
     exponentials = np.exp(gaps, out=terms.scratch.like(gaps, "exponentials of gaps"))
     exponentials.reshape(-1)[largest] = 0
     others = row_sums(exponentials)
-    log_totals = np.log1p(others)
-    good = (1 + LARGEST_MEAN_GAP) * log_totals >= math.log(gaps.shape[-1])
+    return gaps, Sums(exponentials, others, np.log1p(others))
+
+
+def _have_digits(terms: Terms, sums: Sums, sizes: Array) -> Array:
+    """Say in which rows D is not large beside logarithms of these sizes."""
+    gaps, exponentials = terms.values, sums.exponentials
+    good: Array = LARGEST_MEAN_GAP * sizes + sums.log_totals >= math.log(gaps.shape[-1])
     if not good.all():
         room = terms.scratch.like(gaps, "products")
         weighted = row_dots(exponentials, gaps, room)
         if np.isnan(weighted).any():  # a masked class is 0 * -inf
             finite = np.maximum(gaps, MASKED, out=terms.scratch.like(gaps, "finite"))
             weighted = row_dots(exponentials, finite, room)
-        good = -weighted <= LARGEST_MEAN_GAP * (1 + others) * log_totals
-    return gaps, log_totals, good
+        good = -weighted <= LARGEST_MEAN_GAP * (1 + sums.others) * sizes
+    return good
