@@ -1,4 +1,4 @@
-"""KL(p || q) of two softmaxes and its gradients, for a block of rows.
+"""KL(p || q) of two softmaxes and its gradients, for any rows: see `tilted` for most.
 
 With x_j = log(q_j/p_j), that is (z_j - v_j)/T up to a number that all classes share,
 

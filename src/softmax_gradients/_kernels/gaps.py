@@ -1,6 +1,6 @@
 """Logarithms of probabilities from the gaps to the largest logit, for a block of rows.
 
-Where z/T rounds, e^(z/T) takes five passes more, or seven (`exponentials`). With k the
+Where z/T rounds, e^(z/T) takes six passes more, or eight (`exponentials`). With k the
 class of the largest logit, the logarithms
 
     log q_j = g_j - log(1 + R),   g_j = (z_j - z_k)/T,   R = sum_{j != k} e^(g_j)
