@@ -353,3 +353,15 @@ def test_value_and_gradient_at_once_are_those_of_the_two_calls(classes, scale):
     expected = 1.7**2 * sg.kl_divergence_gradient(student, teacher, **options)
     size = abs(expected).max(axis=1)
     assert (abs(gradients - expected).max(axis=1) <= 16 * 2.0**-52 * size).all()
+
+
+@pytest.mark.parametrize("classes", [10, 100])
+def test_a_tiny_weight_of_the_divergence_does_not_underflow(classes):
+    """Beside exponentials whose sum is e^330, which are divided by first."""
+    rng = np.random.default_rng(7)
+    student, teacher = rng.normal(size=(2, 5, classes)) + 990
+    small, whole = (
+        sg.distillation_loss_gradient(student, teacher, temperature=3.0, alpha=alpha)
+        for alpha in (1e-200, 1.0)
+    )
+    np.testing.assert_allclose(small, 1e-200 * whole, rtol=1e-10)

@@ -30,6 +30,9 @@ from .few import FEW, few_value_and_gradient
 from .sums import COLUMNS, ROWS, SHORT_ROW
 from .tilted import Subtracted, TiltedTeacher
 
+# A smaller scale of a gradient, over a sum of exponentials, might underflow.
+LEAST_SLOPE = 1e-90
+
 # The largest T and 1/T that the kernels take.
 EXTREME_TEMPERATURE = 2.0**20
 
@@ -362,24 +365,40 @@ def _compare(
         return tuple(found)
 
     numbers, gradient = (factor * factor, scale.as_number()), results.matrix is not None
-    z, v = (_in_rows(array, logits.shape) for array in (logits, teacher))
+    kernel = divergence.Divergence(*numbers, gradient=gradient)
+    sooner = _sooner_comparisons(logits, teacher, temperature, results, numbers)
+    _compute(
+        kernel, slow, temperature, results, (logits, teacher), (), sooner, check=check
+    )
+
+
+def _sooner_comparisons(
+    logits: Array,
+    teacher: Array,
+    temperature: float,
+    results: Results,
+    numbers: tuple[float, float],
+) -> list[Attempt]:
+    """Return the attempts with fewer exponentials, or fewer passes, in their order."""
+    gradient, (_, slope) = results.matrix is not None, numbers
+    if gradient and 0 < slope < LEAST_SLOPE:
+        return []
     layout = COLUMNS if logits.shape[-1] <= SHORT_ROW else ROWS
-    tilted = TiltedTeacher(*numbers, layout, gradient=gradient)
-    is_long, way = layout is ROWS, direct
+    z, v = (_in_rows(array, logits.shape) for array in (logits, teacher))
+    way = direct
     if results.by_row is None and _is_rounding(temperature, logits):
         way = uncorrected
-    sooner = [
+    tilted = TiltedTeacher(*numbers, layout, gradient=gradient)
+    is_long = layout is ROWS
+    attempts = [
         Attempt(tilted, (way, untaken), (v, z), layout=layout, is_optional=is_long)
     ]
     if gradient and is_long:
         apart = Subtracted(*numbers)
-        sooner.append(Attempt(apart, (way, way), (z, v), is_optional=True))
+        attempts.append(Attempt(apart, (way, way), (z, v), is_optional=True))
         if results.by_row is None and logits.dtype.char == "f":
-            sooner.reverse()  # digits to spare: differences are seldom too small
-    kernel = divergence.Divergence(*numbers, gradient=gradient)
-    _compute(
-        kernel, slow, temperature, results, (logits, teacher), (), sooner, check=check
-    )
+            attempts.reverse()  # digits to spare: differences are seldom too small
+    return attempts
 
 
 def _is_rounding(temperature: float, logits: Array) -> bool:
