@@ -20,6 +20,9 @@ BLOCK_BYTES = 2**19
 SHORT_BUFFER = 128
 LONG_ROW = 128
 
+# About so many rows are looked at, to choose a way for all.
+SAMPLED_ROWS = 64
+
 # Of so many rows of a first block one is tried. An attempt ends when so many rows more
 # than half of those that were tried did not come out right.
 TRIED, CREDIT = 16, 3
@@ -94,8 +97,9 @@ def fill(attempts: Sequence[Attempt], batch: Batch) -> Array:
             for attempt in attempts:
                 if not waiting:
                     break
+                few = _some(waiting)
                 found = (
-                    make(array, batch.temperature, attempt.char)
+                    make(array[few], batch.temperature, attempt.char)
                     for make, array in zip(attempt.ways, attempt.logits, strict=True)
                 )
                 makers = [maker for maker in found if maker is not None]
@@ -151,6 +155,15 @@ def _blocks(parts: Sequence[Chosen], row_bytes: int) -> list[Chosen]:
         rows = np.concatenate(loose)
         blocks += [rows[block] for block in row_slices(len(rows), row_bytes)]
     return blocks
+
+
+def _some(parts: Sequence[Chosen]) -> Chosen:
+    """Return about SAMPLED_ROWS of the rows."""
+    if len(parts) == 1 and isinstance(parts[0], slice):
+        start, stop = parts[0].start, parts[0].stop
+        return slice(start, stop, (stop - start) // SAMPLED_ROWS + 1)
+    rows = np.concatenate([_indices(part) for part in parts])
+    return rows[:: len(rows) // SAMPLED_ROWS + 1]
 
 
 def _indices(rows: Chosen) -> Array:

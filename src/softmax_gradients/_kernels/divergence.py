@@ -23,8 +23,7 @@ import numpy as np
 from .._inputs import Array
 from .compensated import two_difference
 from .excess import excess_of_exponentials
-from .exponentials import Scratch, Terms
-from .losses import MASKED
+from .exponentials import MASKED, Scratch, Terms
 from .sums import any_in_row, column, flat_index, row_products, row_sums
 
 # e^x - 1 - x is taken as a difference where |x| is above this.

@@ -30,8 +30,8 @@ from .sums import column, flat_index, row_dots, row_sums
 HEAD_BITS = {"f": 6, "d": 14}
 TO_GRID = {"f": 1.5 * 2.0**12, "d": 1.5 * 2.0**25}
 
-# About so many rows and columns are looked at first, to choose a way for the batch.
-SAMPLED_ROWS, SAMPLED_COLUMNS = 64, 1024
+# About so many columns of some rows are looked at first, to choose a way for all.
+SAMPLED_COLUMNS = 1024
 
 # Where a shifted row has its largest exponent, and how far below it logits matter: a
 # quotient of e^-800 by 1 is no float. Rows with a larger exponent are not taken.
@@ -40,13 +40,16 @@ PEAK, DEPTH, FARTHEST = 340.0, 800.0, 3000.0
 # Rows whose largest exponent is outside are not worth an exponential without a shift.
 LOWEST, HIGHEST = -20.0, {"f": 30.0, "d": PEAK}
 
-# About so many rows and columns are looked at first, to choose a way for the batch.
-SAMPLED_ROWS, SAMPLED_COLUMNS = 64, 1024
+# About so many columns of some rows are looked at first, to choose a way for all.
+SAMPLED_COLUMNS = 1024
 
 # The shapes of so many arrays are kept with them.
 MOST_SHAPES = 100
 
 Chosen = slice | Array
+
+# In place of the logit -inf, where it is multiplied with 0.
+MASKED = -1e200
 
 # A row that adds up to less might lose products with its exponentials to underflow.
 ALWAYS = 1e-20
@@ -150,7 +153,11 @@ class Terms(NamedTuple):
         if small.all():
             return small
         room = self.scratch.like(self.values, "products")
-        return -row_dots(self.values, self.gaps, room) <= limit * totals
+        products = row_dots(self.values, self.gaps, room)
+        if np.isnan(products).any():  # a masked class is 0 * -inf
+            np.maximum(self.gaps, MASKED, out=self.gaps)
+            products = row_dots(self.values, self.gaps, room)
+        return -products <= limit * totals
 
     def divide(self, divisors: Array) -> None:
         """Divide each row by a number, in place.
@@ -174,8 +181,8 @@ Maker = Callable[[Array, Array, Scratch], Terms]
 
 
 def direct(logits: Array, temperature: Temperature, char: str) -> Maker | None:
-    """Return what makes terms of some of the rows; None says that most need a shift."""
-    some, value = sample(logits), temperature.value
+    """Return what makes terms of rows like these; None says that most need a shift."""
+    some, value = _sample(logits), temperature.value
     peaks = some.max(axis=-1)
     outside = (peaks > HIGHEST[char] * value) | (peaks < LOWEST * value)
     if 2 * np.count_nonzero(outside) > len(peaks):
@@ -188,7 +195,7 @@ def direct(logits: Array, temperature: Temperature, char: str) -> Maker | None:
 
 
 def shifted(logits: Array, temperature: Temperature, char: str) -> Maker:
-    """Return what makes terms of some of the rows, in float64, with a shift."""
+    """Return what makes terms in float64, with a shift."""
     return partial(_shifted_terms, temperature)
 
 
@@ -202,14 +209,13 @@ def uncorrected(logits: Array, temperature: Temperature, char: str) -> Maker:
 
 def untaken(logits: Array, temperature: Temperature, char: str) -> Maker:
     """Return what makes room for a kernel that takes exponentials of its own."""
-    has_masks = bool(sample(logits).min() == -np.inf)
+    has_masks = bool(_sample(logits).min() == -np.inf)
     return partial(_no_terms, temperature, has_masks=has_masks)
 
 
-def sample(logits: Array) -> Array:
-    """Return some entries of some of the rows."""
-    rows, columns = logits.shape
-    return logits[:: rows // SAMPLED_ROWS + 1, :: columns // SAMPLED_COLUMNS + 1]
+def _sample(logits: Array) -> Array:
+    """Return some of the columns."""
+    return logits[:, :: logits.shape[1] // SAMPLED_COLUMNS + 1]
 
 
 def _direct_terms(

@@ -22,8 +22,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .._inputs import Array
-from .exponentials import Terms
-from .losses import MASKED
+from .exponentials import MASKED, Terms
 from .sums import column, flat_index, row_dots, row_sums
 
 # How many times as large as a logarithm D may be.

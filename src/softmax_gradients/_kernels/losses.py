@@ -24,14 +24,11 @@ import numpy as np
 
 from .._inputs import Array
 from .accurate import flat_difference
-from .exponentials import Chosen, Terms
+from .exponentials import MASKED, Chosen, Terms
 from .sums import column, flat_index, row_dots, row_products, row_sums
 
 # A quotient by less than this is taken as a difference of logarithms.
 SMALL = 1e-30
-
-# In place of the logit -inf, where it is multiplied with 0.
-MASKED = -1e200
 
 # A row is sure where the largest exponential is above the sum of the others, and its
 # class has more than this share of the weight.

@@ -28,8 +28,7 @@ import numpy as np
 from .._inputs import Array
 from .compensated import rest_of_quotient, two_difference
 from .excess import excess_of_exponentials
-from .exponentials import Terms
-from .losses import MASKED
+from .exponentials import MASKED, Terms
 from .sums import ROWS, Layout, column
 
 
