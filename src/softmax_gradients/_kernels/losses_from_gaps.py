@@ -16,6 +16,7 @@ import numpy as np
 from .._inputs import Array
 from .exponentials import Terms
 from .losses import (
+    MASKED,
     Sums,
     Weights,
     add_up,
@@ -110,10 +111,12 @@ def temperature_derivative(terms: Terms, targets: Array, derivatives: Array) -> 
     if targets.ndim == 1:
         values.reshape(-1)[largest] = 0
         totals = 1 + row_sums(values)
+        at_target = gaps.reshape(-1)[flat_index(targets, gaps)]
+        if terms.has_masks:  # their products with 0 count as 0
+            np.maximum(gaps, MASKED, out=gaps)
         values *= gaps
         means = row_sums(values) / totals
         variances = row_dots(values, gaps, room) / totals - means**2
-        at_target = gaps.reshape(-1)[flat_index(targets, gaps)]
         derivatives[...] = at_target - means
         good = variances <= LARGEST_VARIANCE * (abs(at_target) + abs(means))
     else:
