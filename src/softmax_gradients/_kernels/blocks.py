@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from .._inputs import Array
-from .exponentials import Chosen, Maker, Scratch, Temperature, Terms, in_type
-from .sums import ROWS, Layout
+from .exponentials import Chosen, Look, Maker, Scratch, Temperature, Terms, in_type
+from .sums import ROWS, SHORT_ROW, Layout
 
 # A block of half a megabyte and its temporary arrays stay in the cache.
 BLOCK_BYTES = 2**19
@@ -20,8 +20,8 @@ BLOCK_BYTES = 2**19
 SHORT_BUFFER = 128
 LONG_ROW = 128
 
-# About so many rows are looked at, to choose a way for all.
-SAMPLED_ROWS = 64
+# About so many rows, and columns of them, are looked at to choose a way for all.
+SAMPLED_ROWS, SAMPLED_COLUMNS = 64, 1024
 
 # Of so many rows of a first block one is tried. An attempt ends when so many rows more
 # than half of those that were tried did not come out right.
@@ -73,7 +73,7 @@ class Attempt(NamedTuple):
     """
 
     kernel: Callable[..., Array]
-    ways: Sequence[Callable[[Array, Temperature, str], Maker | None]]
+    ways: Sequence[Callable[[Look, Temperature, str], Maker | None]]
     logits: tuple[Array, ...]
     others: tuple[Array, ...] = ()
     char: str = "d"  # the type that is computed in
@@ -97,9 +97,8 @@ def fill(attempts: Sequence[Attempt], batch: Batch) -> Array:
             for attempt in attempts:
                 if not waiting:
                     break
-                few = _some(waiting)
                 found = (
-                    make(array[few], batch.temperature, attempt.char)
+                    make(_look(array, waiting), batch.temperature, attempt.char)
                     for make, array in zip(attempt.ways, attempt.logits, strict=True)
                 )
                 makers = [maker for maker in found if maker is not None]
@@ -157,13 +156,20 @@ def _blocks(parts: Sequence[Chosen], row_bytes: int) -> list[Chosen]:
     return blocks
 
 
-def _some(parts: Sequence[Chosen]) -> Chosen:
-    """Return about SAMPLED_ROWS of the rows."""
+def _look(logits: Array, parts: Sequence[Chosen]) -> Look:
+    """Look at some rows, and at all short ones for a mask."""
+    rows: Chosen
     if len(parts) == 1 and isinstance(parts[0], slice):
-        start, stop = parts[0].start, parts[0].stop
-        return slice(start, stop, (stop - start) // SAMPLED_ROWS + 1)
-    rows = np.concatenate([_indices(part) for part in parts])
-    return rows[:: len(rows) // SAMPLED_ROWS + 1]
+        rows = parts[0]
+        step = (rows.stop - rows.start) // SAMPLED_ROWS + 1
+        few = logits[rows.start : rows.stop : step]
+    else:
+        rows = np.concatenate([_indices(part) for part in parts])
+        few = logits[rows[:: len(rows) // SAMPLED_ROWS + 1]]
+    is_short = logits.shape[1] <= SHORT_ROW
+    few = few[:, :: logits.shape[1] // SAMPLED_COLUMNS + 1]
+    least = (logits[rows] if is_short else few).min()
+    return Look(few.max(axis=-1), bool(least == -np.inf), logits.dtype.char)
 
 
 def _indices(rows: Chosen) -> Array:

@@ -30,18 +30,12 @@ from .sums import column, flat_index, row_dots, row_sums
 HEAD_BITS = {"f": 6, "d": 14}
 TO_GRID = {"f": 1.5 * 2.0**12, "d": 1.5 * 2.0**25}
 
-# About so many columns of some rows are looked at first, to choose a way for all.
-SAMPLED_COLUMNS = 1024
-
 # Where a shifted row has its largest exponent, and how far below it logits matter: a
 # quotient of e^-800 by 1 is no float. Rows with a larger exponent are not taken.
 PEAK, DEPTH, FARTHEST = 340.0, 800.0, 3000.0
 
 # Rows whose largest exponent is outside are not worth an exponential without a shift.
 LOWEST, HIGHEST = -20.0, {"f": 30.0, "d": PEAK}
-
-# About so many columns of some rows are looked at first, to choose a way for all.
-SAMPLED_COLUMNS = 1024
 
 # The shapes of so many arrays are kept with them.
 MOST_SHAPES = 100
@@ -180,26 +174,33 @@ def split(temperature: float, char: str) -> Temperature:
 Maker = Callable[[Array, Array, Scratch], Terms]
 
 
-def direct(logits: Array, temperature: Temperature, char: str) -> Maker | None:
+class Look(NamedTuple):
+    """What is seen of some rows before a way is chosen for all."""
+
+    peaks: Array
+    has_masks: bool
+    char: str  # the type of the logits
+
+
+def direct(look: Look, temperature: Temperature, char: str) -> Maker | None:
     """Return what makes terms of rows like these; None says that most need a shift."""
-    some, value = _sample(logits), temperature.value
-    peaks = some.max(axis=-1)
-    outside = (peaks > HIGHEST[char] * value) | (peaks < LOWEST * value)
-    if 2 * np.count_nonzero(outside) > len(peaks):
+    value = temperature.value
+    outside = (look.peaks > HIGHEST[char] * value) | (look.peaks < LOWEST * value)
+    if 2 * np.count_nonzero(outside) > len(outside):
         return None
-    can_spare = logits.dtype.char != char
+    can_spare = look.char != char
     if can_spare:  # float32 needs no more digits than z/T has in float64
         temperature = temperature._replace(is_exact=True)
-    has_masks = bool(some.min() == -np.inf)
+    has_masks = look.has_masks
     return partial(_direct_terms, temperature, has_masks=has_masks, can_spare=can_spare)
 
 
-def shifted(logits: Array, temperature: Temperature, char: str) -> Maker:
+def shifted(look: Look, temperature: Temperature, char: str) -> Maker:
     """Return what makes terms in float64, with a shift."""
     return partial(_shifted_terms, temperature)
 
 
-def uncorrected(logits: Array, temperature: Temperature, char: str) -> Maker:
+def uncorrected(look: Look, temperature: Temperature, char: str) -> Maker:
     """Return what makes terms of gaps, for results that need their digits row by row.
 
     An entry of q is then off by some eps q |g|, and all of a row by the mean of |g|.
@@ -207,15 +208,9 @@ def uncorrected(logits: Array, temperature: Temperature, char: str) -> Maker:
     return partial(_uncorrected_terms, temperature)
 
 
-def untaken(logits: Array, temperature: Temperature, char: str) -> Maker:
+def untaken(look: Look, temperature: Temperature, char: str) -> Maker:
     """Return what makes room for a kernel that takes exponentials of its own."""
-    has_masks = bool(_sample(logits).min() == -np.inf)
-    return partial(_no_terms, temperature, has_masks=has_masks)
-
-
-def _sample(logits: Array) -> Array:
-    """Return some of the columns."""
-    return logits[:, :: logits.shape[1] // SAMPLED_COLUMNS + 1]
+    return partial(_no_terms, temperature, has_masks=look.has_masks)
 
 
 def _direct_terms(
@@ -237,16 +232,8 @@ def _direct_terms(
     else:
         _compensated(wide, out, temperature, scratch, has_masks=has_masks)
         least, log_factor = least * value, math.log(value)
-    return Terms(
-        wide,
-        out,
-        log_factor,
-        temperature,
-        least,
-        scratch,
-        has_masks=has_masks,
-        can_spare=can_spare,
-    )
+    terms = Terms(wide, out, log_factor, temperature, least, scratch)
+    return terms._replace(has_masks=has_masks, can_spare=can_spare)
 
 
 def _uncorrected_terms(

@@ -14,9 +14,8 @@ beside a small loss. Such rows are left for the compensated exponentials.
 import numpy as np
 
 from .._inputs import Array
-from .exponentials import Terms
+from .exponentials import MASKED, Terms
 from .losses import (
-    MASKED,
     Sums,
     Weights,
     add_up,
