@@ -8,6 +8,9 @@ what is reported is the median, over the rounds, of its time over plain NumPy's.
 `--without-avx512` the features are disabled as in run.py. The results are written to
 src/softmax_gradients/data/functions.json, or to the file of `--output`.
 
+With `--masked` the package is timed beside itself: with one masked logit (-inf) in the
+batch, and with one in every row, over without. That is printed, and not stored.
+
 Whether the memory of new arrays is in use already decides much of the time: plain NumPy
 makes three arrays of the logits' size and more. `--kept-memory` has the C library keep
 what was freed, as it does in a process that has worked for a while; without it arrays
@@ -212,6 +215,55 @@ def measure(shape, dtype, temperature, rounds):
     return table
 
 
+def masked(arrays, rows):
+    """Return the arrays with the second class of some rows masked and weightless."""
+    copies = {name: array.copy() for name, array in arrays.items()}
+    for name, value in (("logits", float("-inf")), ("teacher", float("-inf"))):
+        copies[name][rows, 1] = value
+    copies["weights"][rows, 1] = 0
+    copies["weights"] /= copies["weights"].sum(axis=1, keepdims=True)
+    copies["labels"][copies["labels"] == 1] = 0
+    return copies
+
+
+def measure_masked(shape, dtype, temperature, rounds):
+    """Return the medians of the times with masks over those without, by function."""
+    import numpy as np
+    from speed import processor_time
+
+    arrays = problem(shape, dtype)
+    cases = {"none": arrays, "one": masked(arrays, shape[0] // 3)}
+    cases["every row"] = masked(arrays, slice(None))
+    made = {name: pairs(case, temperature) for name, case in cases.items()}
+    repeats = max(1, 300_000 // arrays["logits"].size)
+    table = {}
+    for function in made["none"]:
+        times = {name: [] for name in cases}
+        for number in range(rounds + 1):  # the first warms up
+            for name, functions in made.items():
+                spent = processor_time(functions[function][0], repeats)
+                if number:
+                    times[name].append(spent)
+        unit = np.array(times.pop("none"))
+        table[function] = {
+            name: float(np.median(np.array(spent) / unit))
+            for name, spent in times.items()
+        }
+    return table
+
+
+def print_masked(arguments):
+    """Measure and print what masks cost."""
+    for shape in (SHAPES[number] for number in arguments.shapes):
+        for dtype in arguments.dtypes:
+            for temperature in arguments.temperatures:
+                table = measure_masked(shape, dtype, temperature, arguments.rounds)
+                print(f"\n{shape} {dtype}, T = {temperature:g}: one mask, one in a row")
+                for name, found in table.items():
+                    ratios = (f"{ratio:7.2f}" for ratio in found.values())
+                    print(f"{name:44}", *ratios, flush=True)
+
+
 def main():
     """Set the environment, measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -221,6 +273,7 @@ def main():
     parser.add_argument("--shapes", type=int, nargs="*", default=range(len(SHAPES)))
     parser.add_argument("--without-avx512", action="store_true")
     parser.add_argument("--kept-memory", action="store_true")
+    parser.add_argument("--masked", action="store_true")
     parser.add_argument(
         "--output",
         default=ROOT / "src" / "softmax_gradients" / "data" / "functions.json",
@@ -239,6 +292,9 @@ def main():
 
     import speed
 
+    if arguments.masked:
+        print_masked(arguments)
+        return
     results = {"machine": speed.machine(), "kept_memory": arguments.kept_memory}
     results |= {"rounds": arguments.rounds, "cases": []}
     print(results["machine"])
