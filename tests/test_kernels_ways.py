@@ -365,3 +365,17 @@ def test_a_tiny_weight_of_the_divergence_does_not_underflow(classes):
         for alpha in (1e-200, 1.0)
     )
     np.testing.assert_allclose(small, 1e-200 * whole, rtol=1e-10)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("temperature", [3.0, 1.7, 0.7])
+def test_probabilities_of_what_is_far_below_are_zeros_without_a_sign(
+    temperature, dtype
+):
+    """Programs often mask with a large number, not with -inf."""
+    rng = np.random.default_rng(8)
+    logits = -(10.0 ** rng.uniform(3.5, 37, size=(500, 20)))
+    logits[:, 0] = 1
+    probs = sg.softmax(logits.astype(dtype), temperature=temperature)
+    assert not np.signbit(probs).any()
+    assert_array_equal(probs[:, 0], 1)

@@ -157,7 +157,7 @@ def _blocks(parts: Sequence[Chosen], row_bytes: int) -> list[Chosen]:
 
 
 def _look(logits: Array, parts: Sequence[Chosen]) -> Look:
-    """Look at some rows, and at all short ones for a mask."""
+    """Look at some rows, and at all short ones for the least logit."""
     rows: Chosen
     if len(parts) == 1 and isinstance(parts[0], slice):
         rows = parts[0]
@@ -169,7 +169,7 @@ def _look(logits: Array, parts: Sequence[Chosen]) -> Look:
     is_short = logits.shape[1] <= SHORT_ROW
     few = few[:, :: logits.shape[1] // SAMPLED_COLUMNS + 1]
     least = (logits[rows] if is_short else few).min()
-    return Look(few.max(axis=-1), bool(least == -np.inf), logits.dtype.char)
+    return Look(few.max(axis=-1), float(least), logits.dtype.char)
 
 
 def _indices(rows: Chosen) -> Array:

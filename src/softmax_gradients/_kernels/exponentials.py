@@ -30,6 +30,9 @@ from .sums import column, flat_index, row_dots, row_sums
 HEAD_BITS = {"f": 6, "d": 14}
 TO_GRID = {"f": 1.5 * 2.0**12, "d": 1.5 * 2.0**25}
 
+# Up to here s T_h is exact. Far beyond, r is anything, beside an exponential of 0.
+EXACT = {"f": 2.0**7, "d": 2.0**12}
+
 # Where a shifted row has its largest exponent, and how far below it logits matter: a
 # quotient of e^-800 by 1 is no float. Rows with a larger exponent are not taken.
 PEAK, DEPTH, FARTHEST = 340.0, 800.0, 3000.0
@@ -93,7 +96,7 @@ class Terms(NamedTuple):
     least: float  # where a row adds up to less, digits may be lost
     scratch: Scratch
     is_shifted: bool = False
-    has_masks: bool = False  # some logits are -inf, as far as was looked
+    has_masks: bool = False  # some logits are -inf or far below, as far as was looked
     can_spare: bool = False  # the logits are float32, and their results
     gaps: Array | None = None  # (z - z_k)/T below the largest z_k, if that was rounded
 
@@ -178,7 +181,7 @@ class Look(NamedTuple):
     """What is seen of some rows before a way is chosen for all."""
 
     peaks: Array
-    has_masks: bool
+    least: float
     char: str  # the type of the logits
 
 
@@ -191,7 +194,7 @@ def direct(look: Look, temperature: Temperature, char: str) -> Maker | None:
     can_spare = look.char != char
     if can_spare:  # float32 needs no more digits than z/T has in float64
         temperature = temperature._replace(is_exact=True)
-    has_masks = look.has_masks
+    has_masks = look.least < -EXACT[char] * value
     return partial(_direct_terms, temperature, has_masks=has_masks, can_spare=can_spare)
 
 
@@ -210,7 +213,7 @@ def uncorrected(look: Look, temperature: Temperature, char: str) -> Maker:
 
 def untaken(look: Look, temperature: Temperature, char: str) -> Maker:
     """Return what makes room for a kernel that takes exponentials of its own."""
-    return partial(_no_terms, temperature, has_masks=look.has_masks)
+    return partial(_no_terms, temperature, has_masks=look.least == -np.inf)
 
 
 def _direct_terms(
@@ -316,7 +319,7 @@ def _compensated(
         product = scratch.like(exponents, "second")
         rest -= np.multiply(exponents, temperature.rest, out=product)
     rest += temperature.value
-    if has_masks:  # -inf - -inf, beside an exponential of 0
+    if has_masks:  # -inf - -inf, or less than -T
         np.fmax(rest, 0, out=rest)
     if shifts is not None:
         exponents -= column(shifts, exponents)
