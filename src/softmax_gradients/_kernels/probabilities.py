@@ -3,7 +3,7 @@
 import numpy as np
 
 from .._inputs import Array
-from .exponentials import Temperature, Terms
+from .exponentials import Terms
 from .sums import column, flat_index, row_products, row_sums
 
 # A cotangent beyond this might overflow when it is multiplied with an exponential.
@@ -30,7 +30,7 @@ def log_softmax(terms: Terms) -> Array:
     others = row_sums(values)
     peaks = logits.reshape(-1)[largest]
     np.subtract(logits, column(peaks, values), out=values)
-    divide(values, terms.temperature)
+    _divide(values, terms.temperature.value)
     values -= column(np.log1p(others / at_largest), values)
     return terms.are_good(at_largest + others, others)
 
@@ -52,17 +52,14 @@ def log_softmax_vjp(terms: Terms, vector: Array) -> Array:
     totals, sums = row_sums(values), row_sums(vector)
     values *= column(-sums / totals, values)
     values += vector
-    divide(values, terms.temperature)
+    _divide(values, terms.temperature.value)
     return terms.are_good(totals) & _are_moderate(terms, vector, sums)
 
 
-def divide(values: Array, temperature: Temperature) -> None:
-    """Divide the values by T, in place."""
-    if temperature.is_exact:
-        if temperature.value != 1:
-            values *= 1 / temperature.value
-    else:
-        values /= temperature.value
+def _divide(values: Array, temperature: float) -> None:
+    """Divide the values by T, in place. The reciprocal is rounded, but sooner."""
+    if temperature != 1:
+        values *= 1 / temperature
 
 
 def _are_moderate(terms: Terms, vector: Array, sums: Array) -> Array | bool:
