@@ -60,7 +60,7 @@ LIMITS_TO_SPARE = Limits(1e6, 1e6, 1e-12, 1e-12, 1e300, 1e5, 1e-6)
 
 # Exponentials of rounded gaps do for a large difference q - p where the mean gap is at
 # most the one, and for a difference that is found from p where it is at most the other.
-LARGEST_MEAN_GAP = 5.0
+LARGEST_MEAN_GAP = 8.0
 SMALL_MEAN_GAP = 2.0
 
 # Up to this d its rounding shows in no result.
