@@ -10,7 +10,7 @@ three times, by at most eps/2 of it. With D the mean gap,
 
     D = sum_j q_j |g_j|,   log(1 + R) is off by at most 3/2 eps D,
 
-and by a third of it or less in a long row, where the roundings are of either sign. Only
+and by a small part of it in a long row, where the roundings are of either sign. Only
 where D is large beside the logarithm, and one class has nearly all the weight, are
 digits lost. Such rows are left for the compensated exponentials. The entropy of q is
 D + log(1 + R) and at most log C: where log(1 + R) is large, D need not be added up.
@@ -26,7 +26,7 @@ from .exponentials import MASKED, Terms
 from .sums import column, flat_index, row_dots, row_sums
 
 # How many times as large as a logarithm D may be.
-LARGEST_MEAN_GAP = 2.0
+LARGEST_MEAN_GAP = 4.0
 
 
 class Sums(NamedTuple):
