@@ -398,3 +398,95 @@ def test_differences_of_rows_whose_gaps_are_all_rounded_alike(top, temperature):
     expected = difference / np.longdouble(temperature)
     error = abs(gradients - expected).max(axis=1) / abs(expected).max(axis=1)
     assert error.max() <= DISTILLATION_BOUND * np.longdouble(2) ** -52
+
+
+@pytest.mark.parametrize("classes", [10, 127, 129])
+@pytest.mark.parametrize("temperature", [1e-3, 2.0**-10])
+def test_divergences_beside_a_row_that_is_out_of_range(classes, temperature):
+    """Its NaN must not hide from a comparison that other rows need care."""
+    rng = np.random.default_rng(classes)
+    student = rng.normal(size=(6, classes)) * temperature * 1e-5
+    teacher = rng.normal(size=(6, classes)) * temperature * 1e-5
+    teacher[1] *= 1e9
+    options = {"temperature": temperature, "reduction": "none"}
+    divergences = sg.kl_divergence(student, teacher, **options)
+    with mpmath.workdps(60):
+        for row in (0, 2, 3, 4, 5):
+            pair = (ExactRow(z[row], temperature) for z in (student, teacher))
+            expected, _ = exact_divergence(*pair)
+            assert ulps(divergences[row], [expected], np.float64) <= DISTILLATION_BOUND
+
+
+def test_differences_of_long_rows_that_one_class_dominates():
+    """All of q - p is as small as the other classes, whose exponents round most."""
+    rng = np.random.default_rng(5)
+    teacher = rng.normal(size=(40, 150))
+    teacher[:, 7] += np.linspace(20, 500, 40)
+    student = teacher + rng.normal(scale=1e-3, size=teacher.shape)
+    student[:, 7] = teacher[:, 7]
+    gradients = sg.kl_divergence_gradient(
+        student, teacher, temperature=1.7, reduction="none"
+    )
+    with mpmath.workdps(500):
+        for row in range(0, 40, 6):
+            _, expected = exact_divergence(
+                ExactRow(student[row], 1.7), ExactRow(teacher[row], 1.7)
+            )
+            error = normwise_ulps(gradients[row], expected, np.float64)
+            assert error <= 2 * DISTILLATION_BOUND
+
+
+def test_a_difference_that_is_as_small_as_what_the_mean_leaves():
+    """Beside a row with a large d, whose dropped digits are found for all."""
+    student = np.linspace(1.453111251285553, -1597.1639165518864, 33)
+    student = np.stack([student, np.arange(33) / 7])
+    student[1, 5:9] = -np.inf
+    teacher = student + np.array([[0.9478812961118735], [4.21]])
+    gradient = sg.kl_divergence_gradient(
+        student, teacher, temperature=1.7, reduction="none"
+    )
+    with mpmath.workdps(500):
+        _, expected = exact_divergence(
+            ExactRow(student[0], 1.7), ExactRow(teacher[0], 1.7)
+        )
+        error = normwise_ulps(gradient[0], expected, np.float64)
+    assert error <= DISTILLATION_BOUND
+
+
+@pytest.mark.parametrize("temperature", [3.0, 0.7])
+def test_losses_of_thousands_of_small_weights_in_float32(temperature):
+    """Equal small products round to one side when they are added to a large one."""
+    logits = np.random.default_rng(3).normal(size=(3, 9000)).astype(np.float32)
+    logits[:, 40:] -= np.float32(40)
+    weights = np.full(logits.shape, 1e-3 / 9000, np.float32)
+    weights[:, 50] = 0.999
+    losses = sg.cross_entropy(
+        logits, weights, temperature=temperature, reduction="none"
+    )
+    with mpmath.workdps(50):
+        for row, loss in enumerate(losses):
+            expected = ExactRow(logits[row], temperature).loss(weights[row])
+            assert ulps(loss, [expected], np.float32) <= DISTILLATION_BOUND
+
+
+def test_a_product_of_far_logits_that_overflows_is_found_otherwise():
+    """Sums of numbers near the largest float, divided by T^3 afterwards."""
+    logits, teacher = np.array([[-1.7e308, 0.5]]), np.array([[30.0, -2.0]])
+    temperature = 2.0**20
+    derivative = sg.cross_entropy_temperature_gradient(
+        logits, teacher_logits=teacher, temperature=temperature
+    )
+    with mpmath.workdps(400):
+        z, v = (_exact(row[0]) for row in (logits, teacher))
+
+        def loss(divisor):
+            weight = 1 / (1 + mpmath.exp((v[1] - v[0]) / divisor))
+            gap = (z[0] - z[1]) / divisor
+            return mpmath.log1p(mpmath.exp(gap)) - weight * gap
+
+        expected = mpmath.diff(loss, mpmath.mpf(temperature), h=mpmath.mpf(10) ** -60)
+    np.testing.assert_allclose(derivative, float(expected), rtol=1e-14)
+
+
+def _exact(row):
+    return [mpmath.mpf(float(value)) for value in row]

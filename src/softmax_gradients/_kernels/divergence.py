@@ -181,7 +181,7 @@ def _with_differences(
     # With M not yet subtracted: see the first lines of this module.
     np.subtract(difference, np.multiply(p, log_ratio, out=room), out=room)
     divergences = row_sums(room)
-    if divergences.min() < SMALL_DIVERGENCE:
+    if not divergences.min() >= SMALL_DIVERGENCE:  # NaN comes from rows out of range
         close = scratch.like(p, "close")
         np.clip(log_ratio, -CLOSE, CLOSE, out=close)
         exponentials = np.expm1(close, out=scratch.like(p, "first"))

@@ -22,7 +22,8 @@ def excess_of_exponentials(d: Array, excess: Array, scratch: Scratch) -> Array:
     x = np.clip(d, -1, 1, out=scratch.like(d, "near"))
     square = np.multiply(x, x, out=scratch.like(d, "square"))
     series = scratch.like(d, "third")
-    count = _terms_needed(math.sqrt(square.max()))
+    largest = math.sqrt(square.max())
+    count = _terms_needed(largest if largest < 1 else 1.0)  # also for NaN
     series[...] = COEFFICIENTS[count - 1]
     for coefficient in reversed(COEFFICIENTS[: count - 1]):
         series *= square
@@ -31,7 +32,7 @@ def excess_of_exponentials(d: Array, excess: Array, scratch: Scratch) -> Array:
     np.subtract(0.5, series, out=series)
     series *= x
     series *= excess
-    if abs(x).max() == 1:
+    if not abs(x).max() < 1:
         np.subtract(excess, d, out=series, where=x != d)
     return series
 

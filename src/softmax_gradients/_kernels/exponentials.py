@@ -139,10 +139,14 @@ class Terms(NamedTuple):
         entries[largest] = at_largest
         return largest, sums
 
-    def have_small_gaps(self, totals: Array, limit: float) -> Array | bool:
+    def have_small_gaps(
+        self, totals: Array, limit: float, *, beside_others: bool = False
+    ) -> Array | bool:
         """Say in which rows the mean gap sum q |g| is at most the limit.
 
-        The entropy of q, at most log C, is that mean plus log(sum e^g).
+        Where one class has nearly all the weight, that can be asked of the others too:
+        their mean gap is then at most three times the limit. The entropy of q, at most
+        log C, is the mean gap of all plus log(sum e^g).
         """
         if self.gaps is None:
             return True
@@ -154,7 +158,8 @@ class Terms(NamedTuple):
         if np.isnan(products).any():  # a masked class is 0 * -inf
             np.maximum(self.gaps, MASKED, out=self.gaps)
             products = row_dots(self.values, self.gaps, room)
-        return -products <= limit * totals
+        weights = np.minimum(totals, 3 * (totals - 1)) if beside_others else totals
+        return -products <= limit * weights
 
     def divide(self, divisors: Array) -> None:
         """Divide each row by a number, in place.

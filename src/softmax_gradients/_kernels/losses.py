@@ -257,7 +257,7 @@ def distillation_temperature_derivative(
         gaps -= column(row_products(probs, gaps, room), gaps)
     v *= probs
     derivatives += row_products(z, v, room) / temperature**3
-    return good
+    return good & np.isfinite(derivatives)
 
 
 def _finite_gaps(terms: Terms, name: str) -> Array:

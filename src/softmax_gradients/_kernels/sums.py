@@ -15,7 +15,7 @@ SHORT_COLUMN = 16
 # A dot product adds up in a few partial sums: of longer pieces of a row it rounds more
 # than NumPy's sum in pairs. OpenBLAS gives more than 10000 entries to threads, which
 # wait for one another longer than it takes.
-PIECE, LONG_PIECE = 256, 8192
+PIECE, LONG_PIECE = 256, 512
 
 
 def row_sums(values: Array) -> Array:

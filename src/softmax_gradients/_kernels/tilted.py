@@ -101,7 +101,8 @@ class TiltedTeacher:
         values, layout = teacher.values, self.layout
         tilt = Tilt(teacher, student, layout.sums(values), layout)
         good = teacher.are_good(tilt.totals)
-        good &= teacher.have_small_gaps(tilt.totals, SMALL_MEAN_GAP)
+        # In a sure row all of q - p is as small as the other classes' p.
+        good &= teacher.have_small_gaps(tilt.totals, SMALL_MEAN_GAP, beside_others=True)
         if losses is not None:
             good &= tilt.write_divergences(self.factor, losses)
         if self.gradient:
@@ -174,9 +175,11 @@ class Tilt:
         d -= layout.spread(self.removed)
         d *= 1 / self.temperature.value
         self.means = self.removed / self.temperature.value
+        # A row that is out of range makes this NaN: then no other row may go unlooked
+        # at, so that each of these comparisons is of what would let it.
         self.largest = float(d.max())
         self.dropped: Array | None = None
-        if self.is_exact and self.largest > LITTLE:
+        if self.is_exact and not self.largest <= LITTLE:
             self.dropped = self._find_dropped()
         np.expm1(d, out=self.excess)
 
@@ -228,11 +231,11 @@ class Tilt:
             terms *= take(self.values, few)
             sums[few] = self.layout.sums(terms) / self.totals[few]
         divergences = np.log1p(sums)
-        if self.dropped is None and abs(self.means).max() > SMALL_MEAN:
+        if self.dropped is None and not abs(self.means).max() <= SMALL_MEAN:
             divergences -= self._mean(d) * sums / (1 + sums)
         good = self._keep_digits(divergences)
         good &= abs(left) <= LARGEST_REST * np.sqrt(2 * divergences)
-        if self.largest > self.limits.d and self.dropped is None:
+        if self.dropped is None and not self.largest <= self.limits.d:
             terms = np.multiply(self.values, excess, out=room)
             slopes = self.layout.dots(terms, d, room) / self.totals
             good &= slopes <= self.limits.slope * (1 + sums) * divergences
@@ -246,29 +249,34 @@ class Tilt:
         is_large = sums > self.limits.tilt
         if not self.is_exact:
             good &= ~is_large
-            if self.largest > self.limits.d:
+            if not self.largest <= self.limits.d:
                 good &= self.layout.largest(self.d) <= self.limits.d
         elif self.dropped is not None or is_large.any():
-            sums = self._corrected_sums(sums, is_large)
+            sums, left = self._corrected_sums(sums, is_large)
+            is_centred = abs(left) <= LARGEST_REST * np.sqrt(2 * abs(sums))
+            good &= is_centred | (sums >= SMALL_SUM)
         self.excess -= self.layout.spread(sums)
         self.values *= self.excess
         self.values *= self.layout.spread(slope / (self.totals * (1 + sums)))
         return good
 
-    def _corrected_sums(self, sums: Array, is_large: Array) -> Array:
-        """Return M with the digits that d dropped, and near 0 where it was large."""
+    def _corrected_sums(self, sums: Array, is_large: Array) -> tuple[Array, Array]:
+        """Return M with the digits that d dropped, and near 0 where it was large.
+
+        And what was left of the mean of d before.
+        """
         if self.dropped is None:
             self.dropped = self._find_dropped()
             np.expm1(self.d, out=self.excess)
-        has_small = sums.min() < SMALL_SUM
+        has_small, left = not sums.min() >= SMALL_SUM, np.zeros_like(sums)
         if has_small:
-            self._centre_again()
+            left = self._centre_again()
         if has_small or not is_large.any():
             sums = self._correct(self.dropped)
         if is_large.any():  # E - M would cancel where q is near p
             self._shift(np.log1p(sums), self.dropped)
             sums = self._correct(self.dropped)
-        return sums
+        return sums, left
 
     def _correct(self, dropped: Array) -> Array:
         """Add to E the digits of d that were dropped, and return M."""
