@@ -490,3 +490,14 @@ def test_a_product_of_far_logits_that_overflows_is_found_otherwise():
 
 def _exact(row):
     return [mpmath.mpf(float(value)) for value in row]
+
+
+@pytest.mark.parametrize("classes", [3, 130])
+@pytest.mark.parametrize("temperature", [1.0, 1.7])
+def test_a_logit_of_plus_infinity_is_refused_where_another_class_is_the_label(
+    classes, temperature
+):
+    logits = np.zeros((2, classes))
+    logits[1, 1] = np.inf
+    with pytest.raises(ValueError, match="logits must"):
+        sg.cross_entropy(logits, [0, 0], temperature=temperature)

@@ -50,7 +50,8 @@ def label_losses(terms: Terms, labels: Array, losses: Array) -> Array:
     gaps, sums = _add_up(terms)
     at_label = gaps.reshape(-1)[flat_index(labels, gaps)]
     np.subtract(sums.log_totals, at_label, out=losses)
-    return _have_digits(terms, sums, losses)
+    # Beside a logit of +inf, which is to be refused, the others' losses are infinite.
+    return _have_digits(terms, sums, losses) & np.isfinite(losses)
 
 
 def _add_up(terms: Terms) -> tuple[Array, Sums]:
