@@ -501,3 +501,17 @@ def test_a_logit_of_plus_infinity_is_refused_where_another_class_is_the_label(
     logits[1, 1] = np.inf
     with pytest.raises(ValueError, match="logits must"):
         sg.cross_entropy(logits, [0, 0], temperature=temperature)
+
+
+@pytest.mark.parametrize("classes", [2, 70, 130])
+def test_a_masked_class_with_a_tiny_weight_of_the_teacher(classes):
+    """KL is infinite, or as large as the logit, however small the weight is."""
+    student, teacher = np.zeros((3, classes)), np.zeros((3, classes))
+    student[0, 1] = -np.inf
+    student[1, 1] = -1.7e308
+    teacher[:2, 1] = -600
+    masked, far, same = sg.kl_divergence(student, teacher, reduction="none")
+    weight = np.exp(-600) / (classes - 1)
+    assert masked == np.inf
+    np.testing.assert_allclose(far, 1.7e308 * weight, rtol=1e-13)
+    assert same == 0

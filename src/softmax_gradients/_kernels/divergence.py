@@ -124,6 +124,9 @@ def _compare(student: Terms, teacher: Terms) -> tuple[Array, Pair]:
     good &= divergences > LEAST_DIVERGENCE
     if student.logits.min() == -np.inf:
         _count_masked(student, p, divergences)
+        # Beside masks, logits below the number for them were taken for it.
+        far = (student.logits < MASKED) & (student.logits > -np.inf)
+        good &= ~any_in_row(far)
     return good, pair
 
 

@@ -103,6 +103,12 @@ class TiltedTeacher:
         good = teacher.are_good(tilt.totals)
         # In a sure row all of q - p is as small as the other classes' p.
         good &= teacher.have_small_gaps(tilt.totals, SMALL_MEAN_GAP, beside_others=True)
+        if (
+            student.has_masks
+            and not tilt.d.min() > 0.1 * MASKED / tilt.temperature.value
+        ):
+            lost = (student.logits < MASKED) & (values > 0)
+            good &= layout.sums(lost.astype(values.dtype)) == 0
         if losses is not None:
             good &= tilt.write_divergences(self.factor, losses)
         if self.gradient:
