@@ -515,3 +515,13 @@ def test_a_masked_class_with_a_tiny_weight_of_the_teacher(classes):
     assert masked == np.inf
     np.testing.assert_allclose(far, 1.7e308 * weight, rtol=1e-13)
     assert same == 0
+
+
+def test_a_weight_below_the_normal_numbers_times_a_large_factor():
+    student = np.array([0.2221115552604394, -45.84414752541643, -45.79678500222322])
+    teacher = np.array([0.4442231105208788, -91.68829505083286, -91.59357000444643])
+    divergence = sg.kl_divergence(student, teacher, temperature=0.125)
+    with mpmath.workdps(400):
+        pair = (ExactRow(row, 0.125) for row in (student, teacher))
+        expected, _ = exact_divergence(*pair)
+        assert ulps(divergence, [expected], np.float64) <= DISTILLATION_BOUND

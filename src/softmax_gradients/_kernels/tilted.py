@@ -21,6 +21,7 @@ kernel here or for `divergence`. For short rows what rounding dropped from d is 
     e^(d + c) - 1 = E + (E + 1) c,   e^(d + c) - 1 - (d + c) = (E - d) + E c.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -79,6 +80,9 @@ SMALL_SUM = 1e-6
 # What is left of the mean after d was centred, and taken from it at last, is not
 # squared: that is below the last digits of KL if it is below so many sqrt(2 KL).
 LARGEST_REST = 2e-9
+
+# The logarithm of how many KL e^d may be: p has an absolute error of 2^-1075.
+LARGEST_FACTOR = 700.0
 
 # Squares of d below this lose digits.
 LEAST_DIVERGENCE = 1e-280
@@ -304,6 +308,11 @@ class Tilt:
     def _keep_digits(self, divergences: Array) -> Array:
         """Say of which rows z - v and the squares of d have their digits."""
         good = (divergences > LEAST_DIVERGENCE) & (divergences < np.inf)
+        # A p below the normal numbers has few digits, and e^d may be large.
+        least = math.log(max(divergences.min(), LEAST_DIVERGENCE))
+        if not self.largest <= LARGEST_FACTOR + least:
+            near = np.log(np.maximum(divergences, LEAST_DIVERGENCE))
+            good &= self.layout.largest(self.d) <= LARGEST_FACTOR + near
         if self.dropped is None:
             good &= abs(self.means) <= self.limits.mean * np.sqrt(2 * divergences)
         return good
