@@ -525,3 +525,37 @@ def test_a_weight_below_the_normal_numbers_times_a_large_factor():
         pair = (ExactRow(row, 0.125) for row in (student, teacher))
         expected, _ = exact_divergence(*pair)
         assert ulps(divergence, [expected], np.float64) <= DISTILLATION_BOUND
+
+
+def test_a_divergence_of_what_rounding_left_beside_a_row_of_large_gaps():
+    """The teacher is the student plus a number: KL is of what was rounded off."""
+    student = [93.30386, 17.95033, -16.32553, -26.98332, 13.80298]
+    student += [23.76711, 1.21004, -44.39923, 9.74216, 13.5799]
+    teacher = np.add(student, 27.89034)
+    far = np.array([1e6, *np.zeros(9)])
+    found, _ = sg.kl_divergence(
+        [student, far], [teacher, far[::-1]], temperature=1.7, reduction="none"
+    )
+    with mpmath.workdps(200):
+        pair = (ExactRow(np.array(x), 1.7) for x in (student, teacher))
+        exact, _ = exact_divergence(*pair)
+        assert ulps(found, [exact], np.float64) <= DISTILLATION_BOUND
+
+
+def test_gradients_where_the_student_masks_a_class_far_from_the_teacher():
+    """The divergence is infinite, and hides that z - v was rounded by its size."""
+    rng = np.random.default_rng(11)
+    student, teacher = rng.uniform(-1, 1, size=(2, 40, 33))
+    teacher += 337.6
+    student[:, 5] = -np.inf
+    options = {"temperature": 3.0, "reduction": "none"}
+    gradients = sg.kl_divergence_gradient(student, teacher, **options)
+    with mpmath.workdps(60):
+        for z, v, gradient in zip(student, teacher, gradients, strict=True):
+            terms = [
+                [mpmath.exp((mpmath.mpf(x) - shift) / 3) for x in row]
+                for row, shift in ((z, 0), (v, 337))
+            ]
+            q, p = ([x / mpmath.fsum(row) for x in row] for row in terms)
+            exact = [(a - b) / 3 for a, b in zip(q, p, strict=True)]
+            assert normwise_ulps(gradient, exact, np.float64) <= DISTILLATION_BOUND

@@ -35,6 +35,9 @@ FAR = 1.5
 # Rows with a smaller divergence need that difference in another way.
 SMALL_DIVERGENCE = 0.3
 
+# A larger one may be due to few classes.
+LARGE_DIVERGENCE = 100.0
+
 # A divergence below the one, or a sum M above the other, asks for more care.
 NEARLY_EQUAL = 1e-14
 LARGE_ERROR = 1e-15
@@ -112,7 +115,8 @@ def _compare(student: Terms, teacher: Terms) -> tuple[Array, Pair]:
     pair, error = _with_differences(q, p, log_ratio, scratch)
     divergences = pair.divergences
     # z - v was rounded before a large shared number went, and 1 + M is not 1.
-    rough = abs(shared) > 4 * np.sqrt(2 * divergences)
+    # Nor is it small beside a divergence that a masked class makes infinite.
+    rough = abs(shared) > 4 * np.sqrt(2 * np.minimum(divergences, LARGE_DIVERGENCE))
     rough |= (abs(error) > LARGE_ERROR) | (divergences < NEARLY_EQUAL)
     rows = np.flatnonzero(rough)
     if len(rows):

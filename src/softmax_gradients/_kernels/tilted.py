@@ -18,7 +18,7 @@ whose terms are not negative either. J/A is 2 where d is small, and large where 
 its weight in classes where p has little. Long rows where that is so are for the other
 kernel here or for `divergence`. For short rows what rounding dropped from d is found:
 
-    e^(d + c) - 1 = E + (E + 1) c,   e^(d + c) - 1 - (d + c) = (E - d) + E c.
+    e^(d + c) - 1 = E + (E + 1) c,   e^(d + c) - 1 - (d + c) = (E - d) + E c + c^2/2.
 """
 
 import math
@@ -228,7 +228,7 @@ class Tilt:
         left = self._centre_again()
         differences = np.subtract(excess, d, out=room)
         if self.dropped is not None:
-            differences += self.dropped * excess
+            differences += self.dropped * (excess + self.dropped / 2)
         sums = self._mean(differences)
         few = self._lack_digits(sums)
         if len(few):
@@ -237,7 +237,8 @@ class Tilt:
                 take(d, few), take(excess, few), self.scratch
             )
             if self.dropped is not None:
-                terms += take(self.dropped, few) * take(excess, few)
+                dropped = take(self.dropped, few)
+                terms += dropped * (take(excess, few) + dropped / 2)
             terms *= take(self.values, few)
             sums[few] = self.layout.sums(terms) / self.totals[few]
         divergences = np.log1p(sums)
