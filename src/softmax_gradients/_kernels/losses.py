@@ -141,7 +141,7 @@ def _distances(terms: Terms, weights: Array, sums: Sums) -> Array:
     sum over differences is two. It is good enough where neither is large beside their
     difference.
     """
-    room = terms.scratch.like(weights, "product")
+    room = terms.scratch.like(weights, "products")
     peaks = sums.peaks(terms)
     at_peak = sums.weight * peaks
     distances: Array = at_peak - row_dots(weights, terms.logits, room)
@@ -184,7 +184,7 @@ def _mend_even(
 ) -> None:
     """Write those of the chosen rows again where the weights are even."""
     t = weights[chosen]
-    room = terms.scratch.like(t, "product")
+    room = terms.scratch.like(t, "products")
     squares = weights.shape[-1] * row_dots(t, t, room)
     uneven = (squares > EVEN_WEIGHTS * sums.weight[chosen] ** 2) & (squares < np.inf)
     if uneven.all():
@@ -201,7 +201,7 @@ def _mend_even(
 def temperature_derivative(terms: Terms, targets: Array, derivatives: Array) -> Array:
     """Write dL/dT for class indices or weights."""
     values = terms.values
-    room, gaps = (terms.scratch.like(values, name) for name in ("product", "rest"))
+    room, gaps = (terms.scratch.like(values, name) for name in ("products", "rest"))
     if targets.ndim == 1:
         largest, totals = terms.largest_and_sums()
         good = terms.are_good(totals)

@@ -41,7 +41,7 @@ class WeightsFromGaps(Weights):
     ) -> Array:
         largest, gaps = _take_gaps(terms, terms.values)
         if losses is not None:
-            room = terms.scratch.like(gaps, "product")
+            room = terms.scratch.like(gaps, "products")
             losses[...] = -inner_products(row_dots, weights, gaps, room)
         np.exp(gaps, out=terms.values)
         good, sums = add_up(terms, weights, largest)
@@ -104,7 +104,7 @@ def temperature_derivative(terms: Terms, targets: Array, derivatives: Array) -> 
     For a class index some eps of the variance of g under q are lost.
     """
     values, temperature = terms.values, terms.temperature.value
-    room, gaps = (terms.scratch.like(values, name) for name in ("product", "rest"))
+    room, gaps = (terms.scratch.like(values, name) for name in ("products", "rest"))
     largest, _ = _take_gaps(terms, gaps)
     np.exp(gaps, out=values)
     if targets.ndim == 1:
