@@ -11,7 +11,8 @@ import softmax_gradients as sg
 from softmax_gradients._kernels.blocks import Attempt, Batch, fill, kept
 from softmax_gradients._kernels.compensated import rest_of_quotient, two_difference
 from softmax_gradients._kernels.excess import excess_of_exponentials
-from softmax_gradients._kernels.exponentials import Scratch, direct, split
+from softmax_gradients._kernels.exponentials import direct, split
+from softmax_gradients._kernels.scratch import Scratch
 from softmax_gradients._kernels.sums import column_sums
 from tests.support.oracles import ExactRow, exact_divergence, normwise_ulps, ulps
 

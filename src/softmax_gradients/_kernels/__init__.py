@@ -386,7 +386,8 @@ def _sooner_comparisons(
     layout = COLUMNS if logits.shape[-1] <= SHORT_ROW else ROWS
     z, v = (_in_rows(array, logits.shape) for array in (logits, teacher))
     way = direct
-    if results.by_row is None and _is_rounding(temperature, logits):
+    is_double = logits.dtype.char == "d"
+    if results.by_row is None and is_double and _is_corrected(temperature, logits):
         way = uncorrected
     tilted = TiltedTeacher(*numbers, layout, gradient=gradient)
     is_long = layout is ROWS
@@ -396,22 +397,21 @@ def _sooner_comparisons(
     if gradient and is_long:
         apart = Subtracted(*numbers)
         attempts.append(Attempt(apart, (way, way), (z, v), is_optional=True))
-        if results.by_row is None and logits.dtype.char == "f":
+        if results.by_row is None and not is_double:
             attempts.reverse()  # digits to spare: differences are seldom too small
     return attempts
 
 
-def _is_rounding(temperature: float, logits: Array) -> bool:
-    """Say whether z/T rounds by what the results of long rows would show."""
-    is_long = logits.shape[-1] >= LONG_ROW
-    return is_long and logits.dtype.char == "d" and math.frexp(temperature)[0] != 0.5
+def _is_corrected(temperature: float, logits: Array) -> bool:
+    """Say whether z/T rounds, in rows that are long enough to do without correction."""
+    return logits.shape[-1] >= LONG_ROW and math.frexp(temperature)[0] != 0.5
 
 
 def _from_gaps(
     kernel: Callable[..., Array], temperature: float, logits: Array, *others: Array
 ) -> list[Attempt]:
     """Return the attempt without compensated exponentials, where that is sooner."""
-    if logits.shape[-1] < LONG_ROW or math.frexp(temperature)[0] == 0.5:
+    if not _is_corrected(temperature, logits):
         return []
     arrays = [_in_rows(array, logits.shape) for array in (logits, *others)]
     char = logits.dtype.char

@@ -8,8 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from .._inputs import Array
-from .exponentials import Chosen, Look, Maker, Scratch, Temperature, Terms, in_type
-from .sums import ROWS, SHORT_ROW, Layout
+from .exponentials import Look, Maker, Temperature, Terms
+from .scratch import Scratch, in_type
+from .sums import ROWS, SHORT_ROW, Chosen, Layout
 
 # A block of half a megabyte and its temporary arrays stay in the cache.
 BLOCK_BYTES = 2**19

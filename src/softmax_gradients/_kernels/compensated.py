@@ -2,8 +2,8 @@
 
 A computed exponent x of size 700 is off by up to 6e-14, and then e^x has lost three
 digits. The functions here return a rounded result together with the error of
-the rounding; `accurate.exponentials` then corrects e^x by that error. Nothing else
-in the package needs them, except the difference of two nearly equal logits.
+the rounding; `accurate.exponentials` then corrects e^x by that error. Besides, the
+differences of nearly equal logits need them (`two_softmaxes`, `divergence`, `tilted`).
 
 Both hold for float64 where nothing overflows. Where an operand or the result is
 infinite the error is NaN or infinite: `finite_or_zero` drops it.

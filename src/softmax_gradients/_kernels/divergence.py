@@ -23,8 +23,9 @@ import numpy as np
 from .._inputs import Array
 from .compensated import two_difference
 from .excess import excess_of_exponentials
-from .exponentials import MASKED, Scratch, Terms
-from .sums import any_in_row, column, flat_index, row_products, row_sums
+from .exponentials import MASKED, Terms
+from .scratch import Scratch
+from .sums import any_in_row, column, index_of_largest, row_products, row_sums
 
 # e^x - 1 - x is taken as a difference where |x| is above this.
 CLOSE = 0.5
@@ -83,7 +84,7 @@ class TeacherGradient:
     def __call__(self, student: Terms, teacher: Terms) -> Array:
         good, (probs, room, log_ratio, divergences) = _compare(student, teacher)
         # A shift changes nothing. This one keeps the mean small where p is sharp.
-        largest = flat_index(probs.argmax(axis=-1), probs)
+        largest = index_of_largest(probs)
         at_largest = log_ratio.reshape(-1)[largest]
         values = np.subtract(column(at_largest, log_ratio), log_ratio, out=log_ratio)
         values -= column(row_products(probs, values, room), values)
@@ -101,8 +102,8 @@ def _count_masked(student: Terms, p: Array, divergences: Array) -> None:
 def _compare(student: Terms, teacher: Terms) -> tuple[Array, Pair]:
     """Return which rows came out right, and the pair."""
     q, p = student.values, teacher.values
-    student_sums = student.sums(student.values)
-    teacher_sums = teacher.sums(teacher.values)
+    student_sums = student.sums()
+    teacher_sums = teacher.sums()
     factors = np.subtract(teacher.log_factor, student.log_factor)
     shared = np.log(teacher_sums / student_sums) - factors
     student.divide(student_sums)
@@ -153,7 +154,7 @@ def _refined(
     weight in both p and q.
     """
     weight = np.minimum(q, p)
-    k = flat_index(weight.argmax(axis=-1), p)
+    k = index_of_largest(weight)
     ratio = q.reshape(-1)[k] / p.reshape(-1)[k]
     # Count from d_k = 0 if q_k is near p_k, and from d_k = log(q_k/p_k) if not.
     near = abs(np.log(ratio)) <= 1

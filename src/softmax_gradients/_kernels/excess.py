@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from .._inputs import Array
-from .exponentials import Scratch
+from .scratch import Scratch
 
 # B_2n/(2n)! for n = 1, 2, ..., with Bernoulli's numbers B_2n.
 BERNOULLI = [1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66]

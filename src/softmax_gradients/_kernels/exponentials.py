@@ -19,12 +19,21 @@ subtracted from s, which leaves it on the grid.
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from .._inputs import Array
-from .sums import column, flat_index, row_dots, row_sums
+from .scratch import Scratch, in_type
+from .sums import (
+    column,
+    gaps_to,
+    index_of_largest,
+    inner_products,
+    row_dots,
+    row_sums,
+    sums_of_others,
+)
 
 # How many bits T_h has, and what rounds to the grid when it is added and subtracted.
 HEAD_BITS = {"f": 6, "d": 14}
@@ -40,41 +49,11 @@ PEAK, DEPTH, FARTHEST = 340.0, 800.0, 3000.0
 # Rows whose largest exponent is outside are not worth an exponential without a shift.
 LOWEST, HIGHEST = -20.0, {"f": 30.0, "d": PEAK}
 
-# The shapes of so many arrays are kept with them.
-MOST_SHAPES = 100
-
-Chosen = slice | Array
-
 # In place of the logit -inf, where it is multiplied with 0.
 MASKED = -1e200
 
 # A row that adds up to less might lose products with its exponentials to underflow.
 ALWAYS = 1e-20
-
-
-class Scratch:
-    """Arrays of a block's size by name, allocated once.
-
-    The pages of a new array cost more time than to compute with it.
-    """
-
-    def __init__(self, size: int) -> None:
-        self._bytes = size
-        self._arrays: dict[str, Array] = {}
-        self._rooms: dict[tuple[Any, ...], Array] = {}
-
-    def like(self, block: Array, name: str, dtype: str | None = None) -> Array:
-        """Return room of the shape of `block`, and of its type unless one is given."""
-        key = name, block.shape, dtype or block.dtype.char
-        room = self._rooms.get(key)
-        if room is None:
-            if len(self._rooms) >= MOST_SHAPES:
-                self._rooms.clear()
-            if name not in self._arrays:
-                self._arrays[name] = np.empty(self._bytes, np.uint8)
-            array = self._arrays[name].view(key[2])
-            room = self._rooms[key] = array[: block.size].reshape(block.shape)
-        return room
 
 
 class Temperature(NamedTuple):
@@ -111,33 +90,26 @@ class Terms(NamedTuple):
             return good
         return good & (others > (1e-30 if narrow else 1e-280))
 
-    def sums(self, values: Array) -> Array:
-        """Return the sums of the rows of some of the exponentials.
+    def sums(self) -> Array:
+        """Return the sums of the rows.
 
         Where z/T rounds there are fewer digits to spare: then the largest meets the sum
         of the others last.
         """
         if self.temperature.is_exact and not self.is_shifted:
-            return row_sums(values)
-        return self._largest_and_sums(values)[1]
+            return row_sums(self.values)
+        return self.largest_and_sums()[1]
 
     def largest_and_sums(self) -> tuple[Array, Array]:
         """Return where in the flattened block the rows' largest exponentials are.
 
         And the sums of the rows, the largest added last.
         """
-        return self._largest_and_sums(self.values)
-
-    def _largest_and_sums(self, values: Array) -> tuple[Array, Array]:
-        entries = values.reshape(-1)
-        largest = flat_index(values.argmax(axis=-1), values)
+        largest = index_of_largest(self.values)
         if self.can_spare:
-            return largest, row_sums(values)
-        at_largest = entries[largest]
-        entries[largest] = 0
-        sums = row_sums(values) + at_largest
-        entries[largest] = at_largest
-        return largest, sums
+            return largest, row_sums(self.values)
+        at_largest, others = sums_of_others(self.values, largest)
+        return largest, others + at_largest
 
     def have_small_gaps(
         self, totals: Array, limit: float, *, beside_others: bool = False
@@ -154,10 +126,7 @@ class Terms(NamedTuple):
         if small.all():
             return small
         room = self.scratch.like(self.values, "products")
-        products = row_dots(self.values, self.gaps, room)
-        if np.isnan(products).any():  # a masked class is 0 * -inf
-            np.maximum(self.gaps, MASKED, out=self.gaps)
-            products = row_dots(self.values, self.gaps, room)
+        products = inner_products(row_dots, self.values, self.gaps, room)
         weights = np.minimum(totals, 3 * (totals - 1)) if beside_others else totals
         return -products <= limit * weights
 
@@ -248,13 +217,20 @@ def _uncorrected_terms(
     temperature: Temperature, logits: Array, out: Array, scratch: Scratch
 ) -> Terms:
     """Write e^((z - z_k)/T) into `out`, with k the class of the largest logit."""
-    peaks = logits.reshape(-1)[flat_index(logits.argmax(axis=-1), logits)]
-    gaps = scratch.like(logits, "gaps")
-    np.subtract(logits, column(peaks, logits), out=gaps)
-    gaps *= 1 / temperature.value
+    largest, gaps = take_gaps(logits, temperature, scratch.like(logits, "gaps"))
     np.exp(gaps, out=out)
-    log_factor = -peaks / temperature.value
+    log_factor = -logits.reshape(-1)[largest] / temperature.value
     return Terms(logits, out, log_factor, temperature, 1.0, scratch, gaps=gaps)
+
+
+def take_gaps(
+    logits: Array, temperature: Temperature, out: Array
+) -> tuple[Array, Array]:
+    """Return where in the flattened block the largest z_k stand, and (z - z_k)/T."""
+    largest = index_of_largest(logits)
+    gaps = gaps_to(logits, largest, out)
+    gaps *= 1 / temperature.value
+    return largest, gaps
 
 
 def _no_terms(
@@ -293,15 +269,6 @@ def _shifted_terms(
         out -= column(shifts, out)
         np.exp(out, out=out)
     return Terms(wide, out, log_factor, temperature, ALWAYS, scratch, True)
-
-
-def in_type(array: Array, dtype: np.dtype[Any], scratch: Scratch) -> Array:
-    """Return logits, weights or a vector in the type, and labels as they are."""
-    if array.dtype.kind != "f" or array.dtype == dtype:
-        return array
-    room = scratch.like(array, f"as {dtype.char}", dtype.char)
-    room[...] = array
-    return room
 
 
 def _compensated(

@@ -22,15 +22,15 @@ from typing import NamedTuple
 import numpy as np
 
 from .._inputs import Array
-from .exponentials import MASKED, Terms
-from .sums import column, flat_index, row_dots, row_sums
+from .exponentials import Terms, take_gaps
+from .sums import column, flat_index, inner_products, row_dots, sums_of_others
 
 # How many times as large as a logarithm D may be.
 LARGEST_MEAN_GAP = 4.0
 
 
 class Sums(NamedTuple):
-    """e^g, without the largest of each row, and what they add up to: R, log(1 + R)."""
+    """e^g, and what they add up to without the largest of each row: R, log(1 + R)."""
 
     exponentials: Array
     others: Array
@@ -56,14 +56,9 @@ def label_losses(terms: Terms, labels: Array, losses: Array) -> Array:
 
 def _add_up(terms: Terms) -> tuple[Array, Sums]:
     """Write the gaps in the place of the exponentials; return them and the sums."""
-    logits, gaps = terms.logits, terms.values
-    largest = flat_index(logits.argmax(axis=-1), gaps)
-    peaks = logits.reshape(-1)[largest]
-    np.subtract(logits, column(peaks, gaps), out=gaps)
-    gaps *= 1 / terms.temperature.value
+    largest, gaps = take_gaps(terms.logits, terms.temperature, terms.values)
     exponentials = np.exp(gaps, out=terms.scratch.like(gaps, "exponentials of gaps"))
-    exponentials.reshape(-1)[largest] = 0
-    others = row_sums(exponentials)
+    _, others = sums_of_others(exponentials, largest)
     return gaps, Sums(exponentials, others, np.log1p(others))
 
 
@@ -73,9 +68,6 @@ def _have_digits(terms: Terms, sums: Sums, sizes: Array) -> Array:
     good: Array = LARGEST_MEAN_GAP * sizes + sums.log_totals >= math.log(gaps.shape[-1])
     if not good.all():
         room = terms.scratch.like(gaps, "products")
-        weighted = row_dots(exponentials, gaps, room)
-        if np.isnan(weighted).any():  # a masked class is 0 * -inf
-            finite = np.maximum(gaps, MASKED, out=terms.scratch.like(gaps, "finite"))
-            weighted = row_dots(exponentials, finite, room)
+        weighted = inner_products(row_dots, exponentials, gaps, room)
         good = -weighted <= LARGEST_MEAN_GAP * (1 + sums.others) * sizes
     return good

@@ -17,15 +17,25 @@ weights, it is
     dL/dT = (d_y - sum_j q_j d_j) / T^2,    dL/dT = -sum_j d_j (dL/dz_j) / T.
 """
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
 from .._inputs import Array
 from .accurate import flat_difference
-from .exponentials import MASKED, Chosen, Terms
-from .sums import column, flat_index, row_dots, row_products, row_sums
+from .exponentials import MASKED, Terms
+from .sums import (
+    Chosen,
+    column,
+    flat_index,
+    gaps_to,
+    index_of_largest,
+    inner_products,
+    row_dots,
+    row_products,
+    row_sums,
+    sums_of_others,
+)
 
 # A quotient by less than this is taken as a difference of logarithms.
 SMALL = 1e-30
@@ -55,7 +65,7 @@ class Labels:
         entries, target = values.reshape(-1), flat_index(labels, values)
         at_target = entries[target].astype(np.float64, copy=False)
         entries[target] = 0
-        others = terms.sums(values)
+        others = terms.sums()
         totals = at_target + others
         if losses is not None:
             losses[...] = np.log1p(others / at_target)
@@ -110,19 +120,9 @@ class Weights:
         return good
 
 
-def index_of_largest(rows: Array) -> Array:
-    """Return where in the flattened block the largest entry of each row stands."""
-    return flat_index(rows.argmax(axis=-1), rows)
-
-
 def add_up(terms: Terms, weights: Array, largest: Array) -> tuple[Array, Sums]:
     """Return which rows are valid and keep their digits, and the sums."""
-    values = terms.values
-    entries = values.reshape(-1)
-    at_largest = entries[largest]
-    entries[largest] = 0
-    others = row_sums(values)
-    entries[largest] = at_largest
+    at_largest, others = sums_of_others(terms.values, largest)
     total, weight = at_largest + others, row_sums(weights)
     good = terms.are_good(total, others) & (weight < np.inf)
     if not weights.min() >= 0:
@@ -205,7 +205,7 @@ def temperature_derivative(terms: Terms, targets: Array, derivatives: Array) -> 
     if targets.ndim == 1:
         largest, totals = terms.largest_and_sums()
         good = terms.are_good(totals)
-        gaps_to_largest(terms, largest, gaps)
+        gaps_to(terms.logits, largest, gaps)
         at_target = gaps.reshape(-1)[flat_index(targets, values)]
         derivatives[...] = (
             at_target - inner_products(row_products, values, gaps, room) / totals
@@ -213,33 +213,10 @@ def temperature_derivative(terms: Terms, targets: Array, derivatives: Array) -> 
     else:
         good, sums = add_up(terms, targets, index_of_largest(values))
         subtract_weights(terms, targets, sums, 1.0)
-        gaps_to_largest(terms, sums.largest, gaps)
+        gaps_to(terms.logits, sums.largest, gaps)
         derivatives[...] = -inner_products(row_products, values, gaps, room)
     derivatives /= terms.temperature.value**2
     return good & np.isfinite(derivatives)
-
-
-def gaps_to_largest(terms: Terms, largest: Array, out: Array) -> Array:
-    """Return z - z_k, where e_k are the largest exponentials, in `out`."""
-    peaks = terms.logits.reshape(-1)[largest]
-    return np.subtract(terms.logits, column(peaks, out), out=out)
-
-
-def inner_products(
-    add_up: Callable[[Array, Array, Array], Array],
-    factors: Array,
-    gaps: Array,
-    room: Array,
-) -> Array:
-    """Return the inner products of the rows, where 0 times -inf counts as 0."""
-    products = add_up(factors, gaps, room)
-    is_lost = np.isnan(products)
-    if np.count_nonzero(is_lost):
-        rows = np.flatnonzero(is_lost)
-        factors, gaps = factors.take(rows, axis=0), gaps.take(rows, axis=0)
-        np.copyto(gaps, 0, where=factors == 0)
-        products[rows] = add_up(factors, gaps, gaps)
-    return products
 
 
 def distillation_temperature_derivative(
@@ -263,7 +240,7 @@ def distillation_temperature_derivative(
 def _finite_gaps(terms: Terms, name: str) -> Array:
     """Return z - max z, with a finite number for a masked class, whose q is 0."""
     room = terms.scratch.like(terms.values, name)
-    gaps = gaps_to_largest(terms, index_of_largest(terms.logits), room)
+    gaps = gaps_to(terms.logits, index_of_largest(terms.logits), room)
     if gaps.min() == -np.inf:
         np.maximum(gaps, MASKED, out=gaps)
     return gaps

@@ -14,17 +14,9 @@ beside a small loss. Such rows are left for the compensated exponentials.
 import numpy as np
 
 from .._inputs import Array
-from .exponentials import MASKED, Terms
-from .losses import (
-    Sums,
-    Weights,
-    add_up,
-    gaps_to_largest,
-    index_of_largest,
-    inner_products,
-    subtract_weights,
-)
-from .sums import flat_index, row_dots, row_products, row_sums
+from .exponentials import MASKED, Terms, take_gaps
+from .losses import Sums, Weights, add_up, subtract_weights
+from .sums import flat_index, inner_products, row_dots, row_products, row_sums
 
 # How many times as large as what its error is measured by sum(t) D may be.
 LARGEST_MEAN_GAP = 2.0
@@ -39,7 +31,7 @@ class WeightsFromGaps(Weights):
     def __call__(
         self, terms: Terms, weights: Array, losses: Array | None = None
     ) -> Array:
-        largest, gaps = _take_gaps(terms, terms.values)
+        largest, gaps = take_gaps(terms.logits, terms.temperature, terms.values)
         if losses is not None:
             room = terms.scratch.like(gaps, "products")
             losses[...] = -inner_products(row_dots, weights, gaps, room)
@@ -57,14 +49,6 @@ class WeightsFromGaps(Weights):
             unit = terms.temperature.value * self.divisor
             subtract_weights(terms, weights, sums, unit)
         return good
-
-
-def _take_gaps(terms: Terms, out: Array) -> tuple[Array, Array]:
-    """Return where in the flattened block z_k stands, and g, in `out`."""
-    largest = index_of_largest(terms.logits)
-    gaps = gaps_to_largest(terms, largest, out)
-    gaps *= 1 / terms.temperature.value
-    return largest, gaps
 
 
 def _sizes(weights: Array, sums: Sums) -> Array:
@@ -105,7 +89,7 @@ def temperature_derivative(terms: Terms, targets: Array, derivatives: Array) -> 
     """
     values, temperature = terms.values, terms.temperature.value
     room, gaps = (terms.scratch.like(values, name) for name in ("products", "rest"))
-    largest, _ = _take_gaps(terms, gaps)
+    largest, _ = take_gaps(terms.logits, terms.temperature, gaps)
     np.exp(gaps, out=values)
     if targets.ndim == 1:
         values.reshape(-1)[largest] = 0

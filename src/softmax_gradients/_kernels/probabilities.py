@@ -4,7 +4,14 @@ import numpy as np
 
 from .._inputs import Array
 from .exponentials import Terms
-from .sums import column, flat_index, row_products, row_sums
+from .sums import (
+    column,
+    gaps_to,
+    index_of_largest,
+    row_products,
+    row_sums,
+    sums_of_others,
+)
 
 # A cotangent beyond this might overflow when it is multiplied with an exponential.
 HUGE = 1e100
@@ -12,7 +19,7 @@ HUGE = 1e100
 
 def softmax(terms: Terms) -> Array:
     """Turn the exponentials into q = e / S."""
-    totals = terms.sums(terms.values)
+    totals = terms.sums()
     terms.divide(totals)
     return terms.are_good(totals)
 
@@ -23,13 +30,9 @@ def log_softmax(terms: Terms) -> Array:
     Here k is the class of the largest logit. Both terms are at most zero.
     """
     logits, values = terms.logits, terms.values
-    entries = values.reshape(-1)
-    largest = flat_index(logits.argmax(axis=-1), values)
-    at_largest = entries[largest]
-    entries[largest] = 0
-    others = row_sums(values)
-    peaks = logits.reshape(-1)[largest]
-    np.subtract(logits, column(peaks, values), out=values)
+    largest = index_of_largest(logits)
+    at_largest, others = sums_of_others(values, largest)
+    gaps_to(logits, largest, values)
     _divide(values, terms.temperature.value)
     values -= column(np.log1p(others / at_largest), values)
     return terms.are_good(at_largest + others, others)

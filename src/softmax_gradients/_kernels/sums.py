@@ -1,11 +1,15 @@
 """Sums over the rows of a block that keep their digits."""
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
 from .._inputs import Array
+
+# Which rows: from one to another, or of these indices.
+Chosen = slice | Array
 
 # Up to here a product with a vector of ones adds up the rows fastest. It adds from left
 # to right, which rounds more than NumPy's sum in pairs: too much for longer rows.
@@ -92,6 +96,43 @@ def column(values: Array, like: Array) -> Array:
 def flat_index(classes: Array, rows: Array) -> Array:
     """Return where in the flattened `rows` one class of each row stands."""
     return np.arange(0, rows.size, rows.shape[-1]) + classes
+
+
+def index_of_largest(rows: Array) -> Array:
+    """Return where in the flattened block the largest entry of each row stands."""
+    return flat_index(rows.argmax(axis=-1), rows)
+
+
+def sums_of_others(rows: Array, places: Array) -> tuple[Array, Array]:
+    """Return one entry of each row, and the sum of the row without it."""
+    entries = rows.reshape(-1)
+    apart = entries[places]
+    entries[places] = 0
+    sums = row_sums(rows)
+    entries[places] = apart
+    return apart, sums
+
+
+def gaps_to(rows: Array, places: Array, out: Array) -> Array:
+    """Return the rows minus one of their entries, in `out`."""
+    return np.subtract(rows, column(rows.reshape(-1)[places], out), out=out)
+
+
+def inner_products(
+    add_up: Callable[[Array, Array, Array], Array],
+    factors: Array,
+    gaps: Array,
+    room: Array,
+) -> Array:
+    """Return the inner products of the rows, where 0 times -inf counts as 0."""
+    products = add_up(factors, gaps, room)
+    is_lost = np.isnan(products)
+    if np.count_nonzero(is_lost):
+        rows = np.flatnonzero(is_lost)
+        factors, gaps = factors.take(rows, axis=0), gaps.take(rows, axis=0)
+        np.copyto(gaps, 0, where=factors == 0)
+        products[rows] = add_up(factors, gaps, gaps)
+    return products
 
 
 class Layout(NamedTuple):
